@@ -23,3 +23,5 @@ extern crate std;
 
 pub mod block;
 pub mod format;
+pub mod ring;
+mod sync;

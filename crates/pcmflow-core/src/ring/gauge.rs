@@ -1,0 +1,73 @@
+//! What a buffer is doing now, readable from any thread.
+
+use super::shared::Shared;
+use crate::sync::Ordering;
+use alloc::sync::Arc;
+
+/// What a buffer is doing now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BufferState {
+    /// Nothing is in it.
+    Empty,
+    /// Something is in it, less than its reader waits for.
+    Filling,
+    /// At least what its reader waits for is in it.
+    Ready,
+    /// Its writer is gone, and what is left waits for the reader.
+    Draining,
+    /// It is full: a write now is rejected or lost.
+    Overflowed,
+    /// Its writer is gone and nothing is left.
+    Closed,
+}
+
+/// Reads a ring's state from any thread, without disturbing either half. It keeps the storage alive.
+#[derive(Debug)]
+pub struct Gauge<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Clone for Gauge<T> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<T: Send> Gauge<T> {
+    pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
+        Self { shared }
+    }
+
+    /// The items that the ring holds when full.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn capacity(&self) -> usize {
+        self.shared.capacity()
+    }
+
+    /// Items in the ring: exact when both halves rest, otherwise true at some moment during the call or too low.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn occupancy(&self) -> usize {
+        // Written first, read second: the difference then can't be more than was ever in it. A reader that overtakes
+        // in between would make it negative: saturate.
+        let written = self.shared.producer.0.position.load(Ordering::Acquire);
+        let read = self.shared.consumer.0.position.load(Ordering::Acquire);
+        written.saturating_sub(read) as usize
+    }
+
+    /// What the ring is doing, where its reader waits for `ready` items at a time.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn state(&self, ready: usize) -> BufferState {
+        let gone = self.shared.producer.0.gone.load(Ordering::Acquire);
+        match (self.occupancy(), gone) {
+            (0, true) => BufferState::Closed,
+            (0, false) => BufferState::Empty,
+            (_, true) => BufferState::Draining,
+            (items, _) if items >= self.capacity() => BufferState::Overflowed,
+            (items, _) if items >= ready => BufferState::Ready,
+            _ => BufferState::Filling,
+        }
+    }
+}

@@ -23,5 +23,7 @@ extern crate std;
 
 pub mod block;
 pub mod format;
+pub mod ledger;
 pub mod ring;
+pub mod stream;
 mod sync;

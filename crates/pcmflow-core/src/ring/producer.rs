@@ -66,6 +66,13 @@ impl<T: Send> Producer<T> {
         self.free_seen()
     }
 
+    /// Whether at least `count` slots are free; asks the consumer afresh only when the last answer was too low.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn has_room(&mut self, count: usize) -> bool {
+        self.free_for(count) >= count
+    }
+
     /// Whether the consumer was dropped. Once true it stays true.
     ///
     /// RT-safe: wait-free, no allocation.

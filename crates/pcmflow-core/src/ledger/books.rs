@@ -1,0 +1,125 @@
+//! The books of one edge: a block of counters for the writer, one for the reader, each with that one writer.
+
+use super::{LossCause, Losses};
+use crate::format::Frames;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A counter with one writer: a plain add, no locked instruction. Anyone may read it.
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self, frames: Frames) {
+        // Relaxed, load then store: only the counter's one writer ever stores.
+        self.0.store(self.0.load(Ordering::Relaxed) + frames.0, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Frames {
+        Frames(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What the writing end of an edge did. Posted by that end only; read by anyone, at any time, each figure for itself.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WriterBooks {
+    accepted: Counter,
+    lost: [Counter; LossCause::ALL.len()],
+    overruns: Counter,
+}
+
+impl WriterBooks {
+    /// Posts frames that the edge took in.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's writer only.
+    pub fn post_accepted(&self, frames: Frames) {
+        self.accepted.add(frames);
+    }
+
+    /// Posts frames that the edge would not take and the writer gave up.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's writer only.
+    pub fn post_lost(&self, frames: Frames, cause: LossCause) {
+        self.lost[cause as usize].add(frames);
+    }
+
+    /// Posts that a run of losses began: one overrun, however long.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's writer only.
+    pub fn post_overrun(&self) {
+        self.overruns.add(Frames(1));
+    }
+
+    /// Frames that the edge took in.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn accepted(&self) -> Frames {
+        self.accepted.read()
+    }
+
+    /// Frames that were given up, by cause.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn lost(&self) -> Losses {
+        let mut losses = Losses::default();
+        for cause in LossCause::ALL {
+            losses[cause] = self.lost[cause as usize].read();
+        }
+        losses
+    }
+
+    /// How often a run of losses began.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn overruns(&self) -> u64 {
+        self.overruns.read().0
+    }
+}
+
+/// What the reading end of an edge did. Posted by that end only; read by anyone.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ReaderBooks {
+    popped: Counter,
+}
+
+impl ReaderBooks {
+    /// Posts frames that left the edge.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's reader only.
+    pub fn post_popped(&self, frames: Frames) {
+        self.popped.add(frames);
+    }
+
+    /// Frames that left the edge.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn popped(&self) -> Frames {
+        self.popped.read()
+    }
+}
+
+/// Both ends of one edge beside what is measured inside it. Exact when the edge rests; while frames move the three
+/// figures are not of one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EdgeSnapshot {
+    /// Frames that the writer says it put in.
+    pub accepted: Frames,
+    /// Frames that the reader says it took out.
+    pub popped: Frames,
+    /// Frames inside, measured from the storage and not derived from the other two.
+    pub occupancy: Frames,
+    /// Frames that the writer gave up, by cause; they never entered.
+    pub lost: Losses,
+    /// How often a run of losses began.
+    pub overruns: u64,
+}
+
+impl EdgeSnapshot {
+    /// Frames by which the two sides of this edge's books differ: 0 when `accepted = popped + occupancy`.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn imbalance(&self) -> Frames {
+        Frames(self.accepted.0.abs_diff((self.popped + self.occupancy).0))
+    }
+}

@@ -1,0 +1,23 @@
+//! The books: no frame is ever lost silently.
+//!
+//! Double entry, so that the books can fail:
+//!
+//! - per edge (a ring, a link), [`EdgeSnapshot`]: what the writer says it put in equals what the reader says it took
+//!   out plus what is *measured* to be inside;
+//! - per consumer, [`Timeline`]: what was delivered and what is known to be lost *tile* the source's timeline, without
+//!   a hole and without an overlap. Positions come from the source, so a lost and a doubled block can't cancel out;
+//! - per flow, [`Balance`]: what the source counted equals delivered plus lost plus in flight; what is left is
+//!   *unaccounted*, and must be 0.
+//!
+//! While frames move nothing can be claimed about all of them at one instant. A live reading is made by a [`CutMark`]
+//! that travels in band: the writer's books at a position, compared with the reader's when they get there.
+
+mod balance;
+mod books;
+mod gap;
+mod timeline;
+
+pub use balance::Balance;
+pub use books::{EdgeSnapshot, ReaderBooks, WriterBooks};
+pub use gap::{CutMark, Gap, LossCause, Losses};
+pub use timeline::{Settled, Timeline};

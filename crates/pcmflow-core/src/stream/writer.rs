@@ -1,0 +1,201 @@
+//! The end of a stream that the audio thread holds.
+
+use super::mark::Arrival;
+use super::{Books, Mark, Overflow, StreamConfig};
+use crate::format::{Frames, StreamFormat, StreamPosition};
+use crate::ledger::{CutMark, Gap, LossCause};
+use crate::ring::Producer;
+use alloc::sync::Arc;
+
+/// Marks kept free for the last gap and the last cut, so that the end of a stream always finds room.
+pub(super) const RESERVED_MARKS: usize = 2;
+
+/// What became of a write. The three add up to the frames that were offered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Frames that are in the ring now, from the start of the write.
+    pub accepted: Frames,
+    /// Frames that were lost and posted ([`Overflow::DropNewest`]).
+    pub dropped: Frames,
+    /// Frames, the last of the write, that are the caller's still ([`Overflow::Reject`], or the reader is gone): offer them
+    /// again, or [`give_up`](StreamWriter::give_up).
+    pub rejected: Frames,
+}
+
+/// The writing end: one thread, usually the audio callback.
+#[derive(Debug)]
+pub struct StreamWriter {
+    config: StreamConfig,
+    /// Whole frames that the storage holds.
+    capacity: Frames,
+    samples: Producer<f32>,
+    marks: Producer<Mark>,
+    arrivals: Producer<Arrival>,
+    books: Arc<Books>,
+    /// Where the next frame stands, lost ones counted.
+    position: StreamPosition,
+    /// A loss whose mark is not sent yet: it grows until a frame is accepted behind it.
+    pending: Option<Gap>,
+    /// Nothing was accepted since the last loss: more of it is the same overrun.
+    losing: bool,
+}
+
+impl StreamWriter {
+    pub(super) fn new(
+        config: StreamConfig,
+        capacity: Frames,
+        samples: Producer<f32>,
+        marks: Producer<Mark>,
+        arrivals: Producer<Arrival>,
+        books: Arc<Books>,
+    ) -> Self {
+        let position = StreamPosition::START;
+        Self { config, capacity, samples, marks, arrivals, books, position, pending: None, losing: false }
+    }
+
+    /// What the samples are.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn format(&self) -> StreamFormat {
+        self.config.format
+    }
+
+    /// Where the next frame will stand.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn position(&self) -> StreamPosition {
+        self.position
+    }
+
+    /// Whether the reader was dropped: nothing that is written will be read.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn is_closed(&self) -> bool {
+        self.samples.is_closed()
+    }
+
+    /// Free frames, asked of the reader afresh.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn free(&mut self) -> Frames {
+        let used =
+            Frames::in_samples(self.samples.capacity() - self.samples.free(), self.config.format.channels);
+        self.capacity - used
+    }
+
+    /// Frames that the ring holds when full.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn capacity(&self) -> Frames {
+        self.capacity
+    }
+
+    /// Writes `interleaved`, a whole number of frames that arrived at `now_ns`, quantum by quantum: each goes in
+    /// whole or not at all. Samples beyond the last whole frame are ignored.
+    ///
+    /// RT-safe: wait-free in the frames written, no allocation.
+    pub fn write(&mut self, interleaved: &[f32], now_ns: u64) -> Written {
+        let channels = self.config.format.channels;
+        let total = Frames::in_samples(interleaved.len(), channels);
+        let mut written = Written::default();
+        let mut rest = &interleaved[..total.samples(channels)];
+        while !rest.is_empty() {
+            let (quantum, after) = rest.split_at(rest.len().min(self.config.quantum.samples(channels)));
+            let frames = Frames::in_samples(quantum.len(), channels);
+            if self.accept(quantum, frames, now_ns) {
+                written.accepted += frames;
+            } else if self.config.overflow == Overflow::Reject || self.is_closed() {
+                written.rejected = total - written.accepted - written.dropped;
+                break;
+            } else {
+                self.give_up(frames, LossCause::Overflow);
+                written.dropped += frames;
+            }
+            rest = after;
+        }
+        written
+    }
+
+    /// Takes one quantum whole, or not at all.
+    fn accept(&mut self, quantum: &[f32], frames: Frames, now_ns: u64) -> bool {
+        if self.is_closed() || !self.samples.has_room(quantum.len()) || !self.send_pending(RESERVED_MARKS) {
+            return false;
+        }
+        self.losing = false;
+        // A full store of arrival times loses precision, never frames: the reader then counts from an earlier arrival.
+        let _ = self.arrivals.push(Arrival { position: self.position, at_ns: now_ns });
+        // Posted before the frames are visible, so that a reader's books never run ahead of the writer's.
+        self.books.writer.post_accepted(frames);
+        self.samples.push_slice(quantum);
+        self.position += frames;
+        true
+    }
+
+    /// Posts `frames` that will not be written, from the current position on: the stream goes on behind them.
+    ///
+    /// For frames that [`write`](Self::write) handed back, and for losses before the ring (a device's).
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn give_up(&mut self, frames: Frames, cause: LossCause) {
+        if frames == Frames::ZERO {
+            return;
+        }
+        let grows = self.pending.is_some_and(|gap| gap.cause == cause);
+        if !grows && !self.send_pending(RESERVED_MARKS) {
+            // The store of marks is full, which drops of whole quanta can't bring about. Two causes in one gap: the frames
+            // stay counted and placed, under the cause that came first.
+            return self.extend(frames);
+        }
+        if !self.losing {
+            self.books.writer.post_overrun();
+            self.losing = true;
+        }
+        if !grows {
+            self.pending = Some(Gap { position: self.position, frames: Frames::ZERO, cause });
+        }
+        self.extend(frames);
+    }
+
+    fn extend(&mut self, frames: Frames) {
+        if let Some(gap) = &mut self.pending {
+            gap.frames += frames;
+            self.books.writer.post_lost(frames, gap.cause);
+            self.position += frames;
+        }
+    }
+
+    /// Sends the mark of a loss, if there is one, when more than `reserve` slots are free. False when there was no room.
+    fn send_pending(&mut self, reserve: usize) -> bool {
+        let Some(gap) = self.pending else { return true };
+        if self.marks.free() <= reserve || self.marks.push(Mark::Gap(gap)).is_err() {
+            return false;
+        }
+        self.pending = None;
+        true
+    }
+
+    /// Sends the writer's books along with the stream, to be compared with the reader's when they get there.
+    /// False when the store of marks has no room: ask again later.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn cut(&mut self) -> bool {
+        self.send_cut(RESERVED_MARKS)
+    }
+
+    fn send_cut(&mut self, reserve: usize) -> bool {
+        if !self.send_pending(reserve) || self.marks.free() <= reserve {
+            return false;
+        }
+        let books = &self.books.writer;
+        let cut = CutMark { position: self.position, accepted: books.accepted(), lost: books.lost() };
+        self.marks.push(Mark::Cut(cut)).is_ok()
+    }
+}
+
+impl Drop for StreamWriter {
+    /// The end of the stream: the last gap and a last cut go out through the marks kept free for them.
+    fn drop(&mut self) {
+        self.send_pending(0);
+        self.send_cut(0);
+    }
+}

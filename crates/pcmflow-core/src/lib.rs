@@ -24,6 +24,7 @@ extern crate std;
 pub mod block;
 pub mod format;
 pub mod ledger;
+pub mod pool;
 pub mod ring;
 pub mod stream;
 mod sync;

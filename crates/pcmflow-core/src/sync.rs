@@ -1,3 +1,8 @@
-//! The one place where atomics come from, so that model checkers can switch them.
+//! The one place that says which atomics the crate uses, so that a model checker can put its own there.
+//!
+//! `--cfg pcmflow_loom` is named after this project, so that the dependencies don't switch too.
 
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(not(pcmflow_loom))]
+pub(crate) use core::sync::atomic::*;
+#[cfg(pcmflow_loom)]
+pub(crate) use loom::sync::atomic::*;

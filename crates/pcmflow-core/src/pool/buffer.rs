@@ -1,0 +1,250 @@
+//! [`PooledBuffer`]: a slot with one owner.
+
+use super::class::Taken;
+use super::shared::BufferRef;
+use super::slab::SlabPtr;
+use crate::sync::Ordering;
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use core::slice;
+
+/// Who holds a buffer: a number that the program chooses, so that what is not returned can be named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(pub u32);
+
+/// A slot that is out, and how much of it is written. What both kinds of handle are made of.
+pub(super) struct Slot {
+    /// The slot's first sample; `capacity` initialised samples, aligned to 64 bytes.
+    pub(super) data: NonNull<f32>,
+    pub(super) slab: SlabPtr,
+    pub(super) index: u32,
+    /// Samples written since the slot was acquired; never above the capacity.
+    pub(super) len: u32,
+}
+
+impl Slot {
+    /// The samples that may be seen.
+    #[inline]
+    pub(super) fn samples(&self) -> &[f32] {
+        // SAFETY: the slot is held, so that its storage is alive; `len` of its samples, all initialised, belong to
+        // it; nobody writes to them while `self` is borrowed (unique handle: `&self`; shared: no writer).
+        unsafe { slice::from_raw_parts(self.data.as_ptr(), self.len as usize) }
+    }
+
+    #[inline]
+    pub(super) fn capacity(&self) -> usize {
+        // SAFETY: the slot is held.
+        unsafe { self.slab.capacity() }
+    }
+
+    pub(super) fn owner(&self) -> OwnerId {
+        // SAFETY: the slot is held, and belongs to the slab.
+        OwnerId(unsafe { self.slab.header(self.index) }.owner.load(Ordering::Relaxed))
+    }
+
+    /// Returns the slot to its slab's bitmap.
+    ///
+    /// # Safety
+    /// The slot is held by the caller alone, who gives it up.
+    #[inline]
+    pub(super) unsafe fn release(&self) {
+        // SAFETY: the slot is held until `put`, which is the last thing that touches slab or class.
+        unsafe {
+            // Before the bit is set: afterwards the class may be gone.
+            self.slab.class().as_ref().note_free(self.slab.index());
+            self.slab.put(self.index);
+        }
+    }
+}
+
+/// A recycled buffer with one owner: like a `Vec<f32>` that never reallocates.
+///
+/// It starts empty, and dereferences to what was written since it was acquired and to nothing else, so that a reused
+/// buffer can't show an earlier user's samples. Dropping it, on any thread, returns it to its pool: RT-safe,
+/// wait-free, frees no memory, whether or not the pool is still there.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let mut buffer = pool.acquire(300, Miss::Fail)?;
+/// assert_eq!((buffer.len(), buffer.capacity()), (0, 512));
+/// assert_eq!(buffer.extend_from_slice(&[0.5; 600]), 512);
+/// buffer[0] = 1.0;
+/// assert_eq!(buffer[..2], [1.0, 0.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PooledBuffer(Slot);
+
+// SAFETY: the handle is the only one of its slot: sending it sends exclusive access to plain samples, as with
+// `Vec<f32>`. The slab behind it is only changed through atomics and may be used from any thread.
+unsafe impl Send for PooledBuffer {}
+// SAFETY: `&PooledBuffer` gives `&[f32]` and numbers that don't change; writing takes `&mut`.
+unsafe impl Sync for PooledBuffer {}
+
+impl PooledBuffer {
+    /// Makes the handle of a slot that was just taken.
+    ///
+    /// # Safety
+    /// The caller hands over the slot, which nobody else holds.
+    #[inline]
+    pub(super) unsafe fn from_taken(Taken { slab, slot }: Taken, owner: OwnerId) -> Self {
+        // SAFETY: the slot is held.
+        unsafe {
+            slab.header(slot).owner.store(owner.0, Ordering::Relaxed);
+            Self(Slot { data: NonNull::new_unchecked(slab.data(slot)), slab, index: slot, len: 0 })
+        }
+    }
+
+    /// Makes a unique handle of a slot whose shared handles are gone.
+    ///
+    /// # Safety
+    /// The caller hands over the slot, which nobody else holds, with a reference count of 0.
+    pub(super) unsafe fn from_slot(slot: Slot) -> Self {
+        Self(slot)
+    }
+
+    /// Takes the slot out without returning it.
+    pub(super) fn into_slot(self) -> Slot {
+        let this = ManuallyDrop::new(self);
+        let Slot { data, slab, index, len } = this.0;
+        Slot { data, slab, index, len }
+    }
+
+    /// The most samples it can hold: its class's capacity.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Samples that still fit.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn spare(&self) -> usize {
+        self.capacity() - self.len()
+    }
+
+    /// Who acquired it.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn owner(&self) -> OwnerId {
+        self.0.owner()
+    }
+
+    /// Appends as many of `samples` as fit; returns how many did.
+    ///
+    /// RT-safe: wait-free, no allocation, one copy.
+    #[inline]
+    pub fn extend_from_slice(&mut self, samples: &[f32]) -> usize {
+        let count = samples.len().min(self.spare());
+        // SAFETY: `len + count <= capacity`, so that the target lies in the slot, which we own; `samples` can't
+        // overlap it, as our samples can only be borrowed from `self`, which is borrowed exclusively.
+        unsafe {
+            let end = self.0.data.as_ptr().add(self.len());
+            end.copy_from_nonoverlapping(samples.as_ptr(), count);
+        }
+        self.0.len += count as u32;
+        count
+    }
+
+    /// Appends `sample(0)`, `sample(1)` …, `count` of them or as many as fit; returns how many did.
+    ///
+    /// Fills in place: nothing is zeroed first, and what the slot held before can't be seen. If `sample` panics,
+    /// what was appended stays.
+    ///
+    /// RT-safe: wait-free, no allocation, as far as `sample` is.
+    #[inline]
+    pub fn extend_with(&mut self, count: usize, mut sample: impl FnMut(usize) -> f32) -> usize {
+        let count = count.min(self.spare());
+        for i in 0..count {
+            let value = sample(i);
+            // SAFETY: `len < capacity`, as `count` was at most what was spare and `len` grew by one each time.
+            unsafe { self.0.data.as_ptr().add(self.len()).write(value) };
+            self.0.len += 1;
+        }
+        count
+    }
+
+    /// Appends one sample; false when it is full.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn push(&mut self, sample: f32) -> bool {
+        self.extend_from_slice(&[sample]) == 1
+    }
+
+    /// Forgets all samples.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.0.len = 0;
+    }
+
+    /// Forgets all samples but the first `len`; nothing happens when there are fewer.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.0.len = len as u32;
+        }
+    }
+
+    /// Shortens it to `len` samples, or lengthens it with copies of `value` as far as they fit; returns the length.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn resize(&mut self, len: usize, value: f32) -> usize {
+        self.truncate(len);
+        let more = len.min(self.capacity()) - self.len();
+        self.extend_with(more, |_| value);
+        self.len()
+    }
+
+    /// Makes it shared: readable by many, writable by none.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn into_shared(self) -> BufferRef {
+        // SAFETY: the slot was unique, hence has a count of 0, and is handed over.
+        unsafe { BufferRef::share(self.into_slot()) }
+    }
+}
+
+impl Drop for PooledBuffer {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the only handle of the slot, which ends here.
+        unsafe { self.0.release() };
+    }
+}
+
+impl Deref for PooledBuffer {
+    type Target = [f32];
+    #[inline]
+    fn deref(&self) -> &[f32] {
+        self.0.samples()
+    }
+}
+
+impl DerefMut for PooledBuffer {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `samples`, and the handle is unique and exclusively borrowed.
+        unsafe { slice::from_raw_parts_mut(self.0.data.as_ptr(), self.0.len as usize) }
+    }
+}
+
+impl fmt::Debug for PooledBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledBuffer")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("owner", &self.owner())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,75 @@
+//! Why the pool gave no buffer. Small, `Copy`, and made without allocating.
+
+/// Why no buffer was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// No class is that large, so that no policy could help: configure a larger class or ask for less.
+    #[error("{samples} samples were asked for, the largest class holds {largest}; configure a larger class")]
+    TooLarge {
+        /// What was asked for.
+        samples: usize,
+        /// Capacity of the largest class.
+        largest: usize,
+    },
+    /// Every buffer that the miss policy allows is in use: try again later, prewarm more, or allow another class.
+    #[error("no free buffer for {samples} samples: the {class}-sample class and those the miss policy allows are in use")]
+    Exhausted {
+        /// What was asked for.
+        samples: usize,
+        /// Capacity of the class that should have served it.
+        class: usize,
+    },
+    /// The class was exhausted and could not grow.
+    #[error(transparent)]
+    Grow(#[from] GrowError),
+    /// A shared buffer was to be copied, but every handle of its pool is gone.
+    #[error("the pool was dropped: a shared buffer can't be copied any more")]
+    PoolDropped,
+}
+
+/// Why a class could not grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrowError {
+    /// No class is that large.
+    #[error("{samples} samples were asked for, the largest class holds {largest}; configure a larger class")]
+    TooLarge {
+        /// What was asked for.
+        samples: usize,
+        /// Capacity of the largest class.
+        largest: usize,
+    },
+    /// The class is at its own limit: raise `buffers_max`.
+    #[error("the {class}-sample class holds {buffers} buffers and may hold {buffers_max}; raise its buffers_max")]
+    ClassFull {
+        /// Capacity of the class's buffers.
+        class: usize,
+        /// Buffers it has.
+        buffers: usize,
+        /// Buffers it may have.
+        buffers_max: usize,
+    },
+    /// The pool is at its byte budget: raise it, or give idle memory back with `clear`.
+    #[error(
+        "a slab of the {class}-sample class takes {bytes} bytes, but {held_bytes} of a budget of {budget_bytes} are held; raise budget_bytes or clear()"
+    )]
+    Budget {
+        /// Capacity of the class's buffers.
+        class: usize,
+        /// Bytes the next slab takes.
+        bytes: usize,
+        /// Bytes held now.
+        held_bytes: usize,
+        /// The budget.
+        budget_bytes: usize,
+    },
+    /// The allocator has no memory.
+    #[error("the system gave no {bytes} bytes for a slab of the {class}-sample class")]
+    OutOfMemory {
+        /// Capacity of the class's buffers.
+        class: usize,
+        /// Bytes that were asked for.
+        bytes: usize,
+    },
+}

@@ -22,6 +22,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod block;
+pub mod chunk;
 pub mod format;
 pub mod ledger;
 pub mod pool;

@@ -14,7 +14,8 @@ use crate::format::Frames;
 /// let mut timeline = Timeline::default();
 /// timeline.deliver(StreamPosition(0), Frames(100));
 /// let edge = EdgeSnapshot {
-///     accepted: Frames(128), popped: Frames(100), occupancy: Frames(28), lost: Losses::default(), overruns: 0,
+///     accepted: Frames(128), popped: Frames(100), occupancy: Frames(28),
+///     evicted: Losses::default(), lost: Losses::default(), overruns: 0,
 /// };
 /// let balance = Balance::close(Frames(128), &[edge], &timeline);
 /// assert_eq!((balance.in_flight, balance.unaccounted), (Frames(28), Frames(0)));
@@ -42,7 +43,7 @@ impl Balance {
         let (mut in_flight, mut imbalance) = (Frames::ZERO, Frames::ZERO);
         let mut unheard = Frames::ZERO;
         for edge in edges {
-            for (cause, frames) in edge.lost.iter() {
+            for (cause, frames) in edge.lost.iter().chain(edge.evicted.iter()) {
                 dropped[cause] += frames;
             }
             in_flight += edge.occupancy;
@@ -79,6 +80,7 @@ mod tests {
                 accepted: Frames(75),
                 popped: Frames(70),
                 occupancy: Frames(5),
+                evicted: Losses::default(),
                 lost,
                 overruns: 1,
             },

@@ -19,6 +19,14 @@ impl Counter {
     }
 }
 
+fn losses(counters: &[Counter; LossCause::ALL.len()]) -> Losses {
+    let mut losses = Losses::default();
+    for cause in LossCause::ALL {
+        losses[cause] = counters[cause as usize].read();
+    }
+    losses
+}
+
 /// What the writing end of an edge did. Posted by that end only; read by anyone, at any time, each figure for itself.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -61,11 +69,7 @@ impl WriterBooks {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn lost(&self) -> Losses {
-        let mut losses = Losses::default();
-        for cause in LossCause::ALL {
-            losses[cause] = self.lost[cause as usize].read();
-        }
-        losses
+        losses(&self.lost)
     }
 
     /// How often a run of losses began.
@@ -81,6 +85,7 @@ impl WriterBooks {
 #[repr(align(128))]
 pub struct ReaderBooks {
     popped: Counter,
+    evicted: [Counter; LossCause::ALL.len()],
 }
 
 impl ReaderBooks {
@@ -91,11 +96,25 @@ impl ReaderBooks {
         self.popped.add(frames);
     }
 
-    /// Frames that left the edge.
+    /// Posts frames that were thrown out of the edge unread.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's reader only.
+    pub fn post_evicted(&self, frames: Frames, cause: LossCause) {
+        self.evicted[cause as usize].add(frames);
+    }
+
+    /// Frames that left the edge to be used.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn popped(&self) -> Frames {
         self.popped.read()
+    }
+
+    /// Frames that were thrown out of the edge unread, by cause.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn evicted(&self) -> Losses {
+        losses(&self.evicted)
     }
 }
 
@@ -107,6 +126,8 @@ pub struct EdgeSnapshot {
     pub accepted: Frames,
     /// Frames that the reader says it took out.
     pub popped: Frames,
+    /// Frames that the reader threw out unread, by cause.
+    pub evicted: Losses,
     /// Frames inside, measured from the storage and not derived from the other two.
     pub occupancy: Frames,
     /// Frames that the writer gave up, by cause; they never entered.
@@ -116,10 +137,10 @@ pub struct EdgeSnapshot {
 }
 
 impl EdgeSnapshot {
-    /// Frames by which the two sides of this edge's books differ: 0 when `accepted = popped + occupancy`.
+    /// Frames by which the two sides of this edge's books differ: 0 when `accepted = popped + evicted + occupancy`.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn imbalance(&self) -> Frames {
-        Frames(self.accepted.0.abs_diff((self.popped + self.occupancy).0))
+        Frames(self.accepted.0.abs_diff((self.popped + self.evicted.total() + self.occupancy).0))
     }
 }

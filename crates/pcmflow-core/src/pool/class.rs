@@ -66,8 +66,9 @@ impl Class {
         let slot_bytes = SlabShape { capacity, slots: 1 }.storage_bytes();
         let target_bytes = SLAB_BYTES_MAX.min(budget_bytes / SLAB_BUDGET_SHARE);
         let slab_slots = (target_bytes / slot_bytes).clamp(1, SLOTS_MAX).min(buffers_max);
-        let table =
-            (0..buffers_max.div_ceil(slab_slots)).map(|_| AtomicPtr::new(ptr::null_mut())).collect::<Box<[_]>>();
+        let table = (0..buffers_max.div_ceil(slab_slots))
+            .map(|_| AtomicPtr::new(ptr::null_mut()))
+            .collect::<Box<[_]>>();
         Self {
             capacity,
             buffers_max,
@@ -169,8 +170,10 @@ impl Class {
         // SAFETY: the handle keeps it alive.
         let pool = unsafe { inner.as_ref() };
         let out_of_memory = |bytes| GrowError::OutOfMemory { class: self.capacity, bytes };
-        // SAFETY (both closures below): the slabs of a class live as long as it.
-        let empty = self.slabs().find(|slab| !unsafe { slab.has_storage() });
+        let empty = self.slabs().find(|slab| {
+            // SAFETY: the slabs of a class live as long as it.
+            !unsafe { slab.has_storage() }
+        });
         if let Some(slab) = empty {
             // SAFETY: as above.
             let shape = unsafe { slab.shape() };

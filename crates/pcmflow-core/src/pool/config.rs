@@ -121,7 +121,9 @@ pub enum PoolConfigError {
         samples: usize,
     },
     /// The classes are not strictly ascending.
-    #[error("pool.classes: the class of {samples} samples follows that of {previous}; list them in ascending order, each once")]
+    #[error(
+        "pool.classes: the class of {samples} samples follows that of {previous}; list them in ascending order, each once"
+    )]
     Order {
         /// The capacity that is out of order.
         samples: usize,
@@ -140,7 +142,9 @@ pub enum PoolConfigError {
         buffers: usize,
     },
     /// A class is to start with more buffers than it may ever hold.
-    #[error("pool.classes: buffers_prewarm of the {samples}-sample class is {buffers}, allowed are 0 to its buffers_max, {buffers_max}")]
+    #[error(
+        "pool.classes: buffers_prewarm of the {samples}-sample class is {buffers}, allowed are 0 to its buffers_max, {buffers_max}"
+    )]
     Prewarm {
         /// The class.
         samples: usize,

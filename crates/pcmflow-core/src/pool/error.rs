@@ -13,7 +13,9 @@ pub enum AcquireError {
         largest: usize,
     },
     /// Every buffer that the miss policy allows is in use: try again later, prewarm more, or allow another class.
-    #[error("no free buffer for {samples} samples: the {class}-sample class and those the miss policy allows are in use")]
+    #[error(
+        "no free buffer for {samples} samples: the {class}-sample class and those the miss policy allows are in use"
+    )]
     Exhausted {
         /// What was asked for.
         samples: usize,
@@ -41,7 +43,9 @@ pub enum GrowError {
         largest: usize,
     },
     /// The class is at its own limit: raise `buffers_max`.
-    #[error("the {class}-sample class holds {buffers} buffers and may hold {buffers_max}; raise its buffers_max")]
+    #[error(
+        "the {class}-sample class holds {buffers} buffers and may hold {buffers_max}; raise its buffers_max"
+    )]
     ClassFull {
         /// Capacity of the class's buffers.
         class: usize,

@@ -46,8 +46,9 @@ impl Inner {
         let budget_bytes = config.budget_bytes;
         let classes: Box<[Class]> =
             config.classes.iter().map(|c| Class::new(c.samples, c.buffers_max, budget_bytes)).collect();
-        let bytes =
-            size_of::<Self>() + size_of_val(&*classes) + classes.iter().map(Class::table_bytes).sum::<usize>();
+        let bytes = size_of::<Self>()
+            + size_of_val(&*classes)
+            + classes.iter().map(Class::table_bytes).sum::<usize>();
         if bytes > budget_bytes {
             return Err(PoolConfigError::Tables { bytes, budget_bytes });
         }
@@ -101,8 +102,7 @@ impl Inner {
         // SAFETY: `open` counts this thread until the last line. No reference lives across that.
         let whole = unsafe {
             let pool = inner.as_ref();
-            let slabs =
-                || pool.classes.iter().flat_map(Class::slabs).filter(|slab| slab.has_storage());
+            let slabs = || pool.classes.iter().flat_map(Class::slabs).filter(|slab| slab.has_storage());
             // Before the first mark, whose Release publishes it. Without a handle no slab comes or goes.
             pool.open.store(slabs().count() + 1, Ordering::Relaxed);
             slabs().filter(|slab| slab.close()).count()
@@ -209,8 +209,8 @@ impl Inner {
         let Some((class, above)) = rest.split_first() else {
             return Err(AcquireError::TooLarge { samples, largest: pool.largest() });
         };
-        // SAFETY: as the caller says.
         let lend = |lender: &Class| {
+            // SAFETY: as the caller says.
             let taken = unsafe { lender.take() };
             if taken.is_some() {
                 lender.rare.lent.fetch_add(1, Ordering::Relaxed);

@@ -202,7 +202,11 @@ impl SlabPtr {
 
     fn header_ptr(self, slot: u32) -> *mut SlotHeader {
         // Offsets stay inside the block for `slot < slots`, which is what every user of the pointer owes.
-        self.as_ptr().cast::<u8>().wrapping_add(size_of::<Slab>()).cast::<SlotHeader>().wrapping_add(slot as usize)
+        self.as_ptr()
+            .cast::<u8>()
+            .wrapping_add(size_of::<Slab>())
+            .cast::<SlotHeader>()
+            .wrapping_add(slot as usize)
     }
 
     /// # Safety

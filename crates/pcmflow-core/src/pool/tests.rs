@@ -54,7 +54,10 @@ fn a_bad_configuration_is_refused_by_class_value_and_range() {
         assert!(error.to_string().contains(text), "{error}");
     }
     let error = refused(&[class(65_536, 65_536, 0)], 65_536);
-    assert!(matches!(error, PoolConfigError::Tables { bytes, budget_bytes: 65_536 } if bytes > 65_536), "{error}");
+    assert!(
+        matches!(error, PoolConfigError::Tables { bytes, budget_bytes: 65_536 } if bytes > 65_536),
+        "{error}"
+    );
     let error = refused(&[class(4096, 64, 64)], 100_000);
     assert!(matches!(error, PoolConfigError::Grow(GrowError::Budget { class: 4096, .. })), "{error}");
 }
@@ -80,7 +83,10 @@ fn every_miss_policy_does_what_it_says_and_is_counted() {
     // The whole slab was prewarmed: 32 of the 40.
     let rest: Vec<_> = core::iter::from_fn(|| pool.acquire(128, Miss::Fail).ok()).collect();
     assert_eq!(all.len() + rest.len(), 32);
-    assert_eq!(pool.acquire(100, Miss::Fail).unwrap_err(), AcquireError::Exhausted { samples: 100, class: 128 });
+    assert_eq!(
+        pool.acquire(100, Miss::Fail).unwrap_err(),
+        AcquireError::Exhausted { samples: 100, class: 128 }
+    );
     let up = pool.acquire(100, Miss::NextClassUp).unwrap();
     assert_eq!(up.capacity(), 256);
     // That class had one, though it may have two.
@@ -228,7 +234,10 @@ fn the_budget_covers_everything_and_clear_gives_back() {
     };
     assert!(held_bytes + bytes > budget_bytes && held_bytes <= budget_bytes);
     let full = pool.metrics();
-    assert_eq!((full.held_bytes, full.budget_bytes, full.classes[0].in_use_peak), (held_bytes, 1 << 20, held.len()));
+    assert_eq!(
+        (full.held_bytes, full.budget_bytes, full.classes[0].in_use_peak),
+        (held_bytes, 1 << 20, held.len())
+    );
     assert_eq!(full.held_bytes, full.classes[0].payload_bytes + full.overhead_bytes);
     assert!(full.overhead_percent() < 3.0, "{}", full.overhead_percent());
     // One buffer keeps its slab, and the slab's other buffers can't be given back.

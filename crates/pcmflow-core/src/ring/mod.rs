@@ -33,7 +33,7 @@ mod shared;
 pub use chunk::{ReadChunk, WriteChunk};
 pub use consumer::Consumer;
 pub use gauge::{BufferState, Gauge};
-pub use producer::{Producer, PushError};
+pub use producer::{Producer, PushError, Vacant};
 
 use alloc::sync::Arc;
 use shared::Shared;

@@ -109,13 +109,20 @@ impl<T: Send> Producer<T> {
         if self.is_closed() {
             return Err(PushError::Closed(item));
         }
-        if self.free_for(1) == 0 {
-            return Err(PushError::Full(item));
+        match self.vacant() {
+            Some(slot) => {
+                slot.fill(item);
+                Ok(())
+            }
+            None => Err(PushError::Full(item)),
         }
-        // SAFETY: the slot at `written` is free, so it is the producer's alone until `publish`.
-        unsafe { self.shared.slot(self.written).write(MaybeUninit::new(item)) };
-        self.publish(1);
-        Ok(())
+    }
+
+    /// The next free slot, to be filled without a chance of failure; none when the ring is full.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn vacant(&mut self) -> Option<Vacant<'_, T>> {
+        if self.free_for(1) == 0 { None } else { Some(Vacant { producer: self }) }
     }
 
     /// Copies as many items as fit, from the start of `items`; returns how many.
@@ -167,6 +174,24 @@ impl<T: Send> Producer<T> {
             self.initialised += 1;
         }
         Ok(WriteChunk { producer: self, count })
+    }
+}
+
+/// A free slot of a ring.
+#[derive(Debug)]
+pub struct Vacant<'a, T> {
+    producer: &'a mut Producer<T>,
+}
+
+impl<T: Send> Vacant<'_, T> {
+    /// Writes the item. Where the consumer is gone, it stays in the ring and is dropped with it.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn fill(self, item: T) {
+        let producer = self.producer;
+        // SAFETY: the slot at `written` is free, so it is the producer's alone until `publish`.
+        unsafe { producer.shared.slot(producer.written).write(MaybeUninit::new(item)) };
+        producer.publish(1);
     }
 }
 

@@ -202,6 +202,7 @@ impl StreamGauge {
         EdgeSnapshot {
             accepted: self.books.writer.accepted(),
             popped: self.books.reader.popped(),
+            evicted: self.books.reader.evicted(),
             occupancy: self.occupancy(),
             lost: self.books.writer.lost(),
             overruns: self.books.writer.overruns(),

@@ -74,13 +74,14 @@ impl StreamWriter {
         self.samples.is_closed()
     }
 
-    /// Free frames, asked of the reader afresh.
+    /// Whether a write of `frames`, a quantum at most, would be accepted now. Once true it stays true until the next
+    /// write, unless the reader goes.
     ///
     /// RT-safe: wait-free, no allocation.
-    pub fn free(&mut self) -> Frames {
-        let used =
-            Frames::in_samples(self.samples.capacity() - self.samples.free(), self.config.format.channels);
-        self.capacity - used
+    pub fn has_room(&mut self, frames: Frames) -> bool {
+        !self.is_closed()
+            && self.samples.has_room(frames.samples(self.config.format.channels))
+            && (self.pending.is_none() || self.marks.has_room(RESERVED_MARKS + 1))
     }
 
     /// Frames that the ring holds when full.
@@ -118,7 +119,7 @@ impl StreamWriter {
 
     /// Takes one quantum whole, or not at all.
     fn accept(&mut self, quantum: &[f32], frames: Frames, now_ns: u64) -> bool {
-        if self.is_closed() || !self.samples.has_room(quantum.len()) || !self.send_pending(RESERVED_MARKS) {
+        if !self.has_room(frames) || !self.send_pending(RESERVED_MARKS) {
             return false;
         }
         self.losing = false;

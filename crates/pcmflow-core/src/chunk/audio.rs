@@ -1,0 +1,141 @@
+//! One chunk: a pool buffer with what its samples mean.
+
+use crate::format::{
+    ChannelCount, FormatError, Frames, Interleaved, SampleRate, StreamFormat, StreamPosition,
+};
+use crate::pool::BufferRef;
+
+/// What the samples of a chunk mean: where they stand, when they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkMeta {
+    /// What the samples are.
+    pub format: StreamFormat,
+    /// Where the first frame stands on the source's timeline.
+    pub position: StreamPosition,
+    /// Number of this chunk in its stream, from 0, without a gap: a missing number is a lost chunk.
+    pub sequence: u64,
+    /// When the oldest frame arrived, in nanoseconds of the flow's clock.
+    pub timestamp_ns: u64,
+    /// When the newest frame arrived, in nanoseconds of the flow's clock.
+    pub complete_ns: u64,
+}
+
+/// Interleaved samples in a shared pool buffer, with their [`ChunkMeta`]. Cloning adds a reference and copies nothing.
+///
+/// ```
+/// use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
+/// use pcmflow_core::format::{StreamFormat, StreamPosition};
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let mut buffer = pool.acquire(256, Miss::Grow)?;
+/// buffer.extend_from_slice(&[0.25; 256]);
+/// let format = StreamFormat::new(48_000, 2)?;
+/// let position = StreamPosition(9_600);
+/// let meta = ChunkMeta { format, position, sequence: 0, timestamp_ns: 0, complete_ns: 0 };
+/// let chunk = AudioChunk::new(buffer.into_shared(), meta)?;
+/// assert_eq!((chunk.frames().0, chunk.end().0), (128, 9_728));
+/// assert_eq!(chunk.duration_ns(), 2_666_666);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AudioChunk {
+    buffer: BufferRef,
+    meta: ChunkMeta,
+}
+
+impl AudioChunk {
+    /// Joins samples and what they mean.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    ///
+    /// # Errors
+    /// [`FormatError::PartialFrame`] when the buffer does not hold whole frames.
+    pub fn new(buffer: BufferRef, meta: ChunkMeta) -> Result<Self, FormatError> {
+        Interleaved::new(&buffer, meta.format.channels)?;
+        Ok(Self { buffer, meta })
+    }
+
+    /// What the samples mean.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn meta(&self) -> &ChunkMeta {
+        &self.meta
+    }
+
+    /// The samples, interleaved.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn samples(&self) -> &[f32] {
+        &self.buffer
+    }
+
+    /// The buffer that holds the samples.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn buffer(&self) -> &BufferRef {
+        &self.buffer
+    }
+
+    /// Gives the buffer away, for work in place.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn into_buffer(self) -> BufferRef {
+        self.buffer
+    }
+
+    /// Frames per second.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn sample_rate(&self) -> SampleRate {
+        self.meta.format.rate
+    }
+
+    /// Samples per frame.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn channels(&self) -> ChannelCount {
+        self.meta.format.channels
+    }
+
+    /// How many frames it holds.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn frames(&self) -> Frames {
+        Frames::in_samples(self.buffer.len(), self.meta.format.channels)
+    }
+
+    /// Where its first frame stands.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn position(&self) -> StreamPosition {
+        self.meta.position
+    }
+
+    /// Where the first frame after it stands.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn end(&self) -> StreamPosition {
+        self.meta.position + self.frames()
+    }
+
+    /// Its number in its stream.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn sequence(&self) -> u64 {
+        self.meta.sequence
+    }
+
+    /// When its oldest frame arrived, in nanoseconds of the flow's clock.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn timestamp_ns(&self) -> u64 {
+        self.meta.timestamp_ns
+    }
+
+    /// How long it lasts, in nanoseconds.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn duration_ns(&self) -> u64 {
+        self.sample_rate().frames_to_ns(self.frames())
+    }
+}

@@ -135,7 +135,7 @@ fn codec(fmt: &Fmt, order: ByteOrder) -> Result<PcmCodec, WavError> {
     // Some writers state a block size that fits no whole container; the bits are right then.
     let container = match fmt.channels {
         0 => 0,
-        channels if fmt.block_align % channels == 0 => fmt.block_align / channels,
+        channels if fmt.block_align.is_multiple_of(channels) => fmt.block_align / channels,
         _ => 0,
     };
     match (fmt.tag, bits) {

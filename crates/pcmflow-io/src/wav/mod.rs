@@ -8,4 +8,4 @@ mod codec;
 mod header;
 
 pub(crate) use codec::PcmCodec;
-pub(crate) use header::{Tag, WavError, WavHeader, is_wav, parse};
+pub(crate) use header::{WavError, is_wav, parse};

@@ -1,1 +1,33 @@
-//! placeholder
+//! Where audio comes from and where it goes: files, standard streams, synthetic signals.
+//!
+//! Everything here blocks, allocates or makes system calls, so nothing here may run on an audio thread; it stands
+//! at both ends of a ring. Samples are interleaved `f32`, nominal range −1.0..=1.0.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`source`] | [`Source`]: whole frames out of anything; [`Damage`]: what was wrong on the way |
+//! | [`file`] | [`open_file`], [`open_reader`]: every common container, raw PCM, pipes |
+//! | [`synth`] | [`SynthSpec`]: sine, sweep, noise, silence, clicks, a plucked melody |
+//! | [`sink`] | [`Sink`]: WAV, raw PCM, JSON lines, nothing |
+//! | [`resample`] | [`Resampler`]: from one rate to another, delay compensated, every frame accounted |
+//! | [`channels`] | [`ChannelMap`]: from N channels to M |
+//! | [`scan`] | [`scan::scan`]: what `pcmflow info` says about an input |
+#![forbid(unsafe_code)]
+
+//pub mod channels;
+mod decode;
+pub mod file;
+mod pcm;
+//pub mod resample;
+//pub mod scan;
+pub mod sink;
+pub mod source;
+pub mod synth;
+mod wav;
+
+//pub use channels::ChannelMap;
+pub use file::{FileSource, MediaInfo, RawFormat, open_file, open_reader};
+//pub use resample::{ResampleError, Resampler};
+pub use sink::{JsonLines, NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
+pub use source::{Damage, Source, SourceError};
+pub use synth::{Melody, MelodyNote, SynthError, SynthSource, SynthSpec};

@@ -1,2 +1,143 @@
-//! Chores.
-fn main() {}
+//! The project's own chores, so that one command does what CI does and no shell script holds logic.
+//!
+//! `cargo xtask help` lists them. A chore is a function from its arguments to [`Outcome`]; the table [`CHORES`]
+//! feeds the dispatch and the help. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod bench;
+mod coverage;
+mod llvm;
+mod options;
+mod proof;
+mod quick;
+mod setup;
+mod steps;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// Why a chore did not end well.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The command line asks for something that does not exist.
+    Usage(String),
+    /// The chore ran and found something wrong.
+    Failed(String),
+}
+
+/// What every chore returns.
+pub(crate) type Outcome = Result<(), Failure>;
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+/// One chore: its name, its arguments, what it does in one line, and the function that does it.
+struct Chore {
+    name: &'static str,
+    arguments: &'static str,
+    does: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+/// Every chore, in the order in which `help` shows them.
+const CHORES: &[Chore] = &[
+    Chore {
+        name: "setup",
+        arguments: "[--proof]",
+        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs",
+        run: setup::chore,
+    },
+    Chore {
+        name: "test",
+        arguments: "",
+        does: "the quick tier, what CI runs: setup, format, house rules, lints, tests, documentation",
+        run: quick::chore,
+    },
+    Chore {
+        name: "tidy",
+        arguments: "",
+        does: "the house rules alone: file length, real-time lines, words, lock files, layers",
+        run: tidy::chore,
+    },
+    Chore {
+        name: "proof",
+        arguments: "[--seconds N] [--cases N] [--only STEP]",
+        does: "the deep tier: release tests, long property tests, fuzzing, coverage, ThreadSanitizer, peers",
+        run: proof::chore,
+    },
+    Chore {
+        name: "coverage",
+        arguments: "[--html]",
+        does: "line coverage per crate; fails under the floors of pcmflow-core, -pitch and -io",
+        run: coverage::chore,
+    },
+    Chore {
+        name: "bench",
+        arguments: "[--compare] [--record] [EXPERIMENT…]",
+        does: "ours beside the peers, interleaved; --compare with the last record, --record appends to it",
+        run: bench::chore,
+    },
+];
+
+fn help() -> String {
+    let mut text = String::from("cargo xtask CHORE\n\n");
+    for chore in CHORES {
+        text += &format!("  {:<9} {}\n            {}\n", chore.name, chore.arguments, chore.does);
+    }
+    text += "  help\n            print this list\n\n";
+    text += "PCMFLOW_CORPUS=DIR lets tests use the recordings; without it those tests say that they were skipped.\n";
+    text
+}
+
+/// Finds the chore that `arguments` name and runs it.
+fn dispatch(arguments: &[String]) -> Outcome {
+    let Some((name, rest)) = arguments.split_first() else {
+        return Err(Failure::Usage("which chore?".into()));
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        print!("{}", help());
+        return Ok(());
+    }
+    match CHORES.iter().find(|chore| chore.name == name) {
+        Some(chore) => (chore.run)(rest),
+        None => Err(Failure::Usage(format!("there is no chore `{name}`"))),
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(message)) => {
+            eprintln!("xtask: {message}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(message)) => {
+            eprintln!("xtask: {message}\n\n{}", help());
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_chore_or_argument_is_wrong_usage() {
+        let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+        for line in ["", "nonsense", "test --nonsense", "tidy x", "coverage --htm", "proof --seconds x"] {
+            assert!(matches!(dispatch(&words(line)), Err(Failure::Usage(_))), "`{line}`");
+        }
+        assert_eq!(dispatch(&words("help")), Ok(()));
+    }
+
+    #[test]
+    fn help_names_every_chore() {
+        for chore in CHORES {
+            assert!(help().contains(&format!("  {} ", chore.name)), "{}", chore.name);
+        }
+    }
+}

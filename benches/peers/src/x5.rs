@@ -1,0 +1,98 @@
+//! X5: a buffer of 1024 samples acquired and one released, 64 in the pool, up to 8 held by each thread.
+//!
+//! Every step gives back one of the held buffers, chosen by a seeded generator, and takes another. A stamp written on
+//! acquire is looked at on release: a buffer that was handed to two holders at once ends the run.
+
+use crate::harness::{Contender, Cores, Experiment, Kind, Random, time_one, time_two};
+use crate::pools::{
+    BUFFERS, BufferPool, Linear, Malloc, MutexVec, ObjectPool, Opool, PoolHandle, QueuePool, SpinLock,
+};
+
+/// Buffers that a thread holds at most.
+const HELD: usize = 8;
+
+/// The contenders, each with the generic function that is its round.
+macro_rules! contenders {
+    ($round:ident) => {
+        vec![
+            contender::<Linear>("lockfree-object-pool, linear", $round::<Linear>),
+            contender::<SpinLock>("lockfree-object-pool, spin lock", $round::<SpinLock>),
+            contender::<ObjectPool>("object-pool", $round::<ObjectPool>),
+            contender::<Opool>("opool", $round::<Opool>),
+            contender::<QueuePool>("ArrayQueue", $round::<QueuePool>),
+            contender::<MutexVec>("Mutex<Vec<Vec>>", $round::<MutexVec>),
+            contender::<Malloc>("malloc and free, not zeroed", $round::<Malloc>),
+        ]
+    };
+}
+
+fn contender<P: BufferPool>(name: &'static str, round: fn(u64, Cores) -> f64) -> Contender {
+    Contender { name, kind: Kind::Peer, verify: verify::<P>, round }
+}
+
+/// X5a: one thread.
+pub(crate) fn one_thread() -> Experiment {
+    let title = "pool: ns an acquire and a release, one thread";
+    Experiment { name: "X5a", title, operations: 1_000_000, contenders: contenders!(alone) }
+}
+
+/// X5b: two threads on one pool.
+pub(crate) fn two_threads() -> Experiment {
+    let title = "pool: ns an acquire and a release, two threads on one pool";
+    Experiment { name: "X5b", title, operations: 500_000, contenders: contenders!(together) }
+}
+
+fn alone<P: BufferPool>(steps: u64, cores: Cores) -> f64 {
+    let pool = P::new();
+    time_one(cores, steps, || turn_over::<P>(&pool, steps, 1))
+}
+
+fn together<P: BufferPool>(steps: u64, cores: Cores) -> f64 {
+    let pool = P::new();
+    time_two(cores, steps, || turn_over::<P>(&pool, steps, 1), || turn_over::<P>(&pool, steps, 2))
+}
+
+/// A held buffer with the stamp that was written into it.
+type Held<'p, P> = (<<P as BufferPool>::Handle<'p> as PoolHandle>::Buffer, f32);
+
+/// The first sample of a buffer.
+fn first<'b, H: PoolHandle>(_: &H, buffer: &'b mut H::Buffer) -> &'b mut f32 {
+    &mut H::samples(buffer)[0]
+}
+
+/// Releases and acquires `steps` times. Stamps of the two threads differ in their sign.
+fn turn_over<P: BufferPool>(pool: &P, steps: u64, thread: u64) {
+    let mut random = Random::new(thread);
+    let sign = if thread == 1 { 1.0 } else { -1.0 };
+    let mut handle = pool.handle();
+    let mut held: [Option<Held<'_, P>>; HELD] = std::array::from_fn(|_| None);
+    for step in 0..steps {
+        let slot = &mut held[random.below(HELD as u64) as usize];
+        if let Some((mut buffer, stamp)) = slot.take() {
+            assert!(*first(&handle, &mut buffer) == stamp, "somebody else wrote into a buffer that was held");
+            handle.release(buffer);
+        }
+        let mut buffer = handle.acquire();
+        let stamp = sign * (step % (1 << 20)) as f32;
+        *first(&handle, &mut buffer) = stamp;
+        *slot = Some((buffer, stamp));
+    }
+    for (buffer, _) in held.into_iter().flatten() {
+        handle.release(buffer);
+    }
+}
+
+/// Takes every buffer that the pool has, several times: no two may share memory, and all must come back.
+fn verify<P: BufferPool>(_: Cores) {
+    let pool = P::new();
+    let mut handle = pool.handle();
+    for _ in 0..3 {
+        let mut all: Vec<_> = (0..BUFFERS).map(|_| handle.acquire()).collect();
+        let mut places: Vec<usize> =
+            all.iter_mut().map(|buffer| &raw const *first(&handle, buffer) as usize).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), BUFFERS, "two holders got one buffer");
+        all.into_iter().for_each(|buffer| handle.release(buffer));
+    }
+}

@@ -1,0 +1,142 @@
+//! The deep tier: what takes too long for every commit, run before a piece of work is called done.
+
+use crate::llvm::Compiler;
+use crate::options::Options;
+use crate::steps::{Steps, cargo, cargo_nightly, root, run};
+use crate::{Failure, Outcome, coverage, setup};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Seconds that each fuzz target runs unless `--seconds` says otherwise.
+const FUZZ_SECONDS: u64 = 60;
+/// Cases of each property test unless `--cases` says otherwise; the quick tier runs 256.
+const PROPERTY_CASES: u64 = 4096;
+
+/// A step's name, which `--only` takes, and what it runs.
+type Step = (&'static str, fn(&mut Steps, &Bounds));
+
+const STEPS: &[Step] = &[
+    ("release", |steps, _| {
+        steps.command("release tests", &mut cargo(&["test", "--quiet", "--workspace", "--release"]))
+    }),
+    ("properties", properties),
+    ("fuzz", fuzz),
+    ("coverage", |steps, _| steps.step("coverage", || coverage::measure(false))),
+    ("tsan", thread_sanitizer),
+    ("peers", peers),
+];
+
+/// How long things may take.
+#[derive(Debug)]
+struct Bounds {
+    fuzz_seconds: u64,
+    property_cases: u64,
+}
+
+pub(crate) fn chore(arguments: &[String]) -> Outcome {
+    let mut options = Options::new(arguments);
+    let bounds = Bounds {
+        fuzz_seconds: options.number("--seconds")?.unwrap_or(FUZZ_SECONDS),
+        property_cases: options.number("--cases")?.unwrap_or(PROPERTY_CASES),
+    };
+    let only = options.value("--only")?;
+    options.done()?;
+    let chosen: Vec<&Step> =
+        STEPS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::Usage(format!("--only takes one of {}", names.join(", "))));
+    }
+    setup::quick()?;
+    setup::deep()?;
+    let mut steps = Steps::default();
+    for (_, step) in chosen {
+        step(&mut steps, &bounds);
+    }
+    steps.finish()
+}
+
+fn properties(steps: &mut Steps, bounds: &Bounds) {
+    let mut command = cargo(&["test", "--quiet", "--workspace", "--release", "--lib", "--tests"]);
+    command.env("PROPTEST_CASES", bounds.property_cases.to_string());
+    steps.command(&format!("property tests, {} cases each", bounds.property_cases), &mut command);
+}
+
+/// Runs every target in `fuzz/fuzz_targets` for a while; a crash leaves its input in `fuzz/artifacts`.
+fn fuzz(steps: &mut Steps, bounds: &Bounds) {
+    let targets = match fuzz_targets(&root()) {
+        Ok(targets) => targets,
+        Err(why) => return steps.step("fuzz", || Err(why)),
+    };
+    for target in targets {
+        steps.step(&format!("fuzz {target}, {} s", bounds.fuzz_seconds), || {
+            let found = root().join("fuzz/corpus").join(&target);
+            std::fs::create_dir_all(&found)
+                .map_err(|error| format!("cannot make {}: {error}", found.display()))?;
+            let mut command = cargo_nightly(&["fuzz", "run", &target]);
+            // libFuzzer writes what it finds into the first directory and reads the others.
+            command.arg(found).args(seeds()).arg("--");
+            command.arg(format!("-max_total_time={}", bounds.fuzz_seconds));
+            // One input may take ten seconds and two gigabytes: more is a hang or memory without bound.
+            command.args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1"]);
+            run(&mut command)
+        });
+    }
+}
+
+fn fuzz_targets(root: &Path) -> Result<Vec<String>, String> {
+    let place = root.join("fuzz/fuzz_targets");
+    let entries =
+        std::fs::read_dir(&place).map_err(|error| format!("cannot read {}: {error}", place.display()))?;
+    let mut targets: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".rs").map(String::from))
+        .collect();
+    targets.sort();
+    if targets.is_empty() { Err("there is no fuzz target".into()) } else { Ok(targets) }
+}
+
+/// The recordings' odd and hostile containers, when they are at hand.
+fn seeds() -> Option<PathBuf> {
+    let formats = PathBuf::from(std::env::var_os("PCMFLOW_CORPUS")?).join("formats");
+    formats.is_dir().then_some(formats)
+}
+
+/// The core's tests under ThreadSanitizer.
+///
+/// TSan does not understand fences, and storage that is atomic is never a race to it: it proves nothing about those.
+fn thread_sanitizer(steps: &mut Steps, _: &Bounds) {
+    steps.step("ThreadSanitizer, pcmflow-core", || {
+        let host = Compiler::installed()?.host;
+        let mut command = cargo_nightly(&["test", "--quiet", "-p", "pcmflow-core", "--lib", "--tests"]);
+        command.args(["--target", &host]);
+        // std comes uninstrumented with the toolchain; the flag lets both meet.
+        command.env("RUSTFLAGS", "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer");
+        command.env("CARGO_TARGET_DIR", root().join("target/tsan"));
+        run(&mut command)
+    });
+}
+
+/// The peers' harness still builds, without warnings, and each experiment runs once, briefly.
+fn peers(steps: &mut Steps, _: &Bounds) {
+    let manifest = "benches/peers/Cargo.toml";
+    steps.command(
+        "peers, lints",
+        &mut cargo(&["clippy", "--quiet", "--manifest-path", manifest, "--all-targets", "--", "-Dwarnings"]),
+    );
+    let mut brief: Command =
+        cargo(&["run", "--quiet", "--release", "--manifest-path", manifest, "--", "--brief"]);
+    steps.command("peers, every transfer checked", &mut brief);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fuzz_target_is_declared() {
+        let manifest = std::fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+        for target in fuzz_targets(&root()).unwrap() {
+            assert!(manifest.contains(&format!("name = \"{target}\"")), "fuzz/Cargo.toml lacks {target}");
+        }
+    }
+}

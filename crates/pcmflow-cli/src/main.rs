@@ -1,2 +1,43 @@
-//! The program.
-fn main() {}
+//! `pcmflow`: audio in, through rings, pool and links that keep books, to pitch, level, files and other programs.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod input;
+mod run;
+mod summary;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use failure::Outcome;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Pitch(args) => commands::pitch::run(&args),
+        Command::Level(args) => commands::level::run(&args),
+        Command::Pipe(args) => commands::pipe::run(&args),
+        Command::Info(args) => commands::info::run(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pcmflow", &mut script);
+            commands::print(&script)
+        }
+    };
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            eprintln!("pcmflow: {failure}");
+            failure.outcome().into()
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(outcome as u8)
+    }
+}

@@ -1,1 +1,16 @@
-//! placeholder
+//! pcmflow, the real-time audio data plane: rings, recycled pools, flows, and books that balance.
+//!
+//! This is the crate to add. It re-exports the parts and runs them on threads:
+//!
+//! | here | what |
+//! | --- | --- |
+//! | [`core`] | what may run on an audio thread: rings, pool, chunks, blocks, ledger |
+//! | [`io`] | sources and sinks: files, standard streams, synthetic signals |
+//! | [`pitch`] | the pitch tracker |
+//! | [`runtime`] | the threads: a [`Flow`](runtime::Flow) carries a source to a consumer |
+
+pub use pcmflow_core as core;
+pub use pcmflow_io as io;
+pub use pcmflow_pitch as pitch;
+
+pub mod runtime;

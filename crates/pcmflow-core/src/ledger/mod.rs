@@ -4,6 +4,7 @@
 //!
 //! - per edge (a ring, a link), [`EdgeSnapshot`]: what the writer says it put in equals what the reader says it took
 //!   out plus what is *measured* to be inside;
+//! - per node that changes the rate, [`Conversion`]: what it took explains what it gave and holds;
 //! - per consumer, [`Timeline`]: what was delivered and what is known to be lost *tile* the source's timeline, without
 //!   a hole and without an overlap. Positions come from the source, so a lost and a doubled block can't cancel out;
 //! - per flow, [`Balance`]: what the source counted equals delivered plus lost plus in flight; what is left is
@@ -14,10 +15,12 @@
 
 mod balance;
 mod books;
+mod conversion;
 mod gap;
 mod timeline;
 
 pub use balance::Balance;
 pub use books::{EdgeSnapshot, ReaderBooks, WriterBooks};
+pub use conversion::Conversion;
 pub use gap::{CutMark, Gap, LossCause, Losses};
 pub use timeline::{Settled, Timeline};

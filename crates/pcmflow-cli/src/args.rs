@@ -1,0 +1,211 @@
+//! The command line: one definition for parsing, help and completions.
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use pcmflow::core::block::{Profile, WindowKind};
+use pcmflow::core::format::SampleEncoding;
+use pcmflow::core::stream::Overflow;
+use pcmflow::runtime::Inject;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but the input was damaged or frames were dropped.
+
+Examples:
+  pcmflow demo                                     hear a melody tracked, no file or device needed
+  pcmflow pitch --csv guitar.flac > guitar.csv     the pitch of a file
+  arecord -f S16_LE -r 48000 | pcmflow pitch -     the pitch of a microphone, live
+  pcmflow pipe talk.m4a --rate 16000 --channels 1 | recogniser
+  pcmflow info *.wav                               what is in these files";
+
+const INPUT_HELP: &str = "\
+A file of any common format; - for standard input (WAV, or raw PCM with --raw); or a synthetic signal such as
+synth:sine:440,seconds=5 (sine:HZ, sweep:HZ-HZ, noise:white, noise:pink, silence, clicks:250ms, melody;
+seconds= rate= channels= level= seed= detune=)";
+
+/// The real-time audio data plane: audio in, through rings, pool and links that keep books, to what thinks.
+#[derive(Debug, Parser)]
+#[command(name = "pcmflow", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Plays a plucked melody through ring, pool, analyser and tracker, and shows what was heard
+    #[command(after_help = "Examples:\n  pcmflow demo\n  pcmflow demo --fast --seed 7\n  pcmflow demo --detune 30")]
+    Demo(DemoArgs),
+    /// Tracks the pitch of inputs, as JSON lines or CSV
+    #[command(
+        after_help = "Each JSON line is for one moment: {file, position, time_s, hz, note, cents, confidence, voiced, delay_ms};\n\
+            confidence 0.5 is the threshold of voiced. Where frames were lost: {file, gap: {position, frames, cause}}.\n\n\
+            Examples:\n  pcmflow pitch voice.wav\n  pcmflow pitch --csv notes/*.flac > pitch.csv\n  \
+            pcmflow pitch --realtime --inject slow-consumer=30ms song.mp3 --summary books.json"
+    )]
+    Pitch(PitchArgs),
+    /// Measures peak, RMS and clipping of inputs, as JSON lines
+    #[command(after_help = "Example:\n  pcmflow level --profile development --block 256 talk.wav")]
+    Level(LevelArgs),
+    /// Carries an input into a WAV file or another program, in another rate or with other channels where asked
+    #[command(
+        after_help = "Examples:\n  pcmflow pipe talk.m4a --rate 16000 --channels 1 > talk.pcm\n  \
+            pcmflow pipe song.flac -o song.wav --format s24le\n  \
+            arecord -f S16_LE -r 48000 | pcmflow pipe - --rate 16000 --channels 1 | recogniser"
+    )]
+    Pipe(PipeArgs),
+    /// Tells what is in inputs: container, codec, format, frames, duration, clipping, silence
+    #[command(after_help = "Example:\n  pcmflow info --json recordings/*")]
+    Info(InfoArgs),
+    /// Prints a completion script for a shell
+    #[command(after_help = "Example:\n  pcmflow completions bash > ~/.local/share/bash-completion/completions/pcmflow")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What every flow understands.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("pace").args(["fast", "realtime"]))]
+pub(crate) struct FlowArgs {
+    /// As fast as possible, losing nothing (the default for files and synthetic signals)
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// In real time, as a device would: what a full ring can't take is dropped and counted (the default for -)
+    #[arg(long)]
+    pub(crate) realtime: bool,
+    /// Frames per block, a multiple of 128 [default: 1024]
+    #[arg(long, value_name = "FRAMES")]
+    pub(crate) block: Option<u64>,
+    /// Which block sizes are allowed: production takes 1024, development 256 to 2048
+    #[arg(long, default_value_t)]
+    pub(crate) profile: Profile,
+    /// What becomes of frames that a full ring does not take, at a source that can't wait: reject (they are handed back to
+    /// the source, which counts them) or drop-newest (the ring drops and counts them)
+    #[arg(long, value_name = "POLICY", default_value_t)]
+    pub(crate) overflow: Overflow,
+    /// Trouble on purpose: slow-consumer=30ms makes every block take that much longer, stall=500ms@2s stops the consumer
+    /// once, two seconds into the stream
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) inject: Option<Inject>,
+    /// Writes what became of every frame to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// What every input understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InputArgs {
+    /// Takes - as raw PCM: an encoding, and rate and channels if they aren't 48000 and 1, such as
+    /// s16le,rate=16000,channels=2
+    #[arg(long, value_name = "ENCODING")]
+    pub(crate) raw: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// As fast as possible, not in real time
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// Which melody
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Plays every note so many cents off
+    #[arg(long, value_name = "CENTS", default_value_t = 0.0, allow_negative_numbers = true, value_parser = cents)]
+    pub(crate) detune: f64,
+    /// Plays silence of the same length: nothing must be heard
+    #[arg(long)]
+    pub(crate) silence: bool,
+    /// Writes what became of every frame to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
+}
+
+fn cents(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(cents) if (-1200.0..=1200.0).contains(&cents) => Ok(cents),
+        _ => Err("-1200 to 1200 cents are allowed".into()),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("form").args(["json", "csv"]))]
+pub(crate) struct PitchArgs {
+    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP)]
+    pub(crate) inputs: Vec<String>,
+    /// JSON lines (the default)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// CSV with the header file,time_s,f0_hz,confidence; f0_hz is 0 where there is no pitch
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// The window of the tracker's autocorrelation: hann, hamming or blackman
+    #[arg(long, default_value_t)]
+    pub(crate) window: WindowKind,
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LevelArgs {
+    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP)]
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+}
+
+/// What stands in the output where frames were lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Gaps {
+    /// Silence of the same length: times stay true
+    Silence,
+    /// Nothing: the output is shorter
+    Cut,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PipeArgs {
+    #[arg(value_name = "INPUT", help = INPUT_HELP)]
+    pub(crate) input: String,
+    /// A WAV file, or - for raw PCM to standard output
+    #[arg(short, long, value_name = "FILE.wav", default_value = "-")]
+    pub(crate) output: PathBuf,
+    /// Frames per second of the output [default: as the input]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1_000..=768_000))]
+    pub(crate) rate: Option<u32>,
+    /// Channels of the output [default: as the input]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) channels: Option<u32>,
+    /// How samples are written: u8, s8, s16le, s16be, s24le … f64be; a WAV file takes u8, s16le, s24le, s32le, f32le
+    #[arg(long, value_name = "ENCODING", default_value = "s16le")]
+    pub(crate) format: SampleEncoding,
+    /// What stands in the output where frames were lost
+    #[arg(long, value_enum, default_value_t = Gaps::Silence)]
+    pub(crate) gaps: Gaps,
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP)]
+    pub(crate) inputs: Vec<String>,
+    /// One JSON line per input
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

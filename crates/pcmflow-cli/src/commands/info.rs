@@ -1,0 +1,1 @@
+//! `pcmflow info`: what is in the inputs.

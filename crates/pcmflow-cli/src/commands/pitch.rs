@@ -1,0 +1,170 @@
+//! `pcmflow pitch`: estimates as JSON lines or CSV.
+
+use super::{GapLine, standard_output};
+use crate::args::PitchArgs;
+use crate::failure::{Failure, Outcome};
+use crate::input;
+use crate::run;
+use pcmflow::core::chunk::AudioChunk;
+use pcmflow::core::format::{Interleaved, SampleRate};
+use pcmflow::core::ledger::Gap;
+use pcmflow::io::{JsonLines, SinkError};
+use pcmflow::pitch::{PitchConfig, PitchEstimate, PitchTracker};
+use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError, Pacing};
+use serde::Serialize;
+use std::io::{BufWriter, Stdout, Write};
+
+pub(crate) fn run(args: &PitchArgs) -> Result<Outcome, Failure> {
+    if args.csv {
+        let mut output = standard_output();
+        output.write_all(b"file,time_s,f0_hz,confidence\n").and_then(|()| output.flush()).map_err(Failure::Output)?;
+    }
+    run::each_input(
+        &args.inputs,
+        &args.flow,
+        |input, format| {
+            let config = PitchConfig { window: args.window, ..PitchConfig::new(format.rate) };
+            let tracker = PitchTracker::new(config)
+                .map_err(|error| Failure::Pitch { input: input::name(input).to_owned(), error })?;
+            let live = input::pacing(input, &args.flow) != Pacing::Fast;
+            Ok(Pitch { file: input.to_owned(), tracker, output: Output::new(args.csv, live), last: None })
+        },
+        drop,
+    )
+}
+
+/// One JSON line.
+#[derive(Debug, Serialize)]
+struct EstimateLine<'a> {
+    file: &'a str,
+    position: u64,
+    time_s: f64,
+    hz: Option<f64>,
+    note: Option<String>,
+    cents: Option<f64>,
+    confidence: f64,
+    voiced: bool,
+    delay_ms: f64,
+}
+
+/// `value` with so many decimals, so that lines stay short and `f32` digits that mean nothing stay out.
+fn rounded(value: f64, decimals: i32) -> f64 {
+    let scale = 10f64.powi(decimals);
+    (value * scale).round() / scale
+}
+
+enum Output {
+    Json(JsonLines<BufWriter<Stdout>>),
+    Csv { output: BufWriter<Stdout>, live: bool },
+}
+
+impl Output {
+    fn new(csv: bool, live: bool) -> Self {
+        match csv {
+            true => Self::Csv { output: standard_output(), live },
+            false => Self::Json(JsonLines::new(standard_output(), "standard output", live)),
+        }
+    }
+
+    fn estimate(
+        &mut self,
+        file: &str,
+        rate: SampleRate,
+        estimate: &PitchEstimate,
+        delay_ns: u64,
+    ) -> Result<(), ConsumerError> {
+        let time_s = estimate.position.secs(rate);
+        match self {
+            Self::Json(lines) => lines.write(&EstimateLine {
+                file,
+                position: estimate.position.0,
+                time_s: rounded(time_s, 6),
+                hz: estimate.hz.map(|hz| rounded(f64::from(hz), 3)),
+                note: estimate.note.map(|note| note.to_string()),
+                cents: estimate.note.map(|_| rounded(f64::from(estimate.cents), 2)),
+                confidence: rounded(f64::from(estimate.confidence), 4),
+                voiced: estimate.voiced,
+                delay_ms: rounded(delay_ns as f64 / 1e6, 3),
+            })?,
+            Self::Csv { output, live } => {
+                let hz = estimate.hz.unwrap_or(0.0);
+                let confidence = estimate.confidence;
+                writeln!(output, "{},{time_s:.6},{hz:.3},{confidence:.4}", csv_field(file))
+                    .and_then(|()| if *live { output.flush() } else { Ok(()) })
+                    .map_err(output_failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn gap(&mut self, file: &str, gap: Gap) -> Result<(), ConsumerError> {
+        // CSV has no room for a gap: it shows in the times, and in the summary.
+        if let Self::Json(lines) = self {
+            lines.write(&GapLine::new(file, gap))?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), ConsumerError> {
+        match self {
+            Self::Json(lines) => Ok(lines.flush()?),
+            Self::Csv { output, .. } => Ok(output.flush().map_err(output_failed)?),
+        }
+    }
+}
+
+/// The same words for CSV as for JSON lines.
+fn output_failed(source: std::io::Error) -> SinkError {
+    SinkError::write("standard output", source)
+}
+
+/// A field as RFC 4180 wants it: quoted where it holds a comma, a quote or a line break.
+fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// The consumer: a tracker, and where its estimates go.
+struct Pitch {
+    file: String,
+    tracker: PitchTracker,
+    output: Output,
+    /// The last chunk and its circumstances: the estimates after the end are as late as if it were complete again.
+    last: Option<(AudioChunk, ChunkCx)>,
+}
+
+impl Consumer for Pitch {
+    fn chunk(&mut self, chunk: &AudioChunk, cx: &ChunkCx) -> Result<(), ConsumerError> {
+        let block = Interleaved::new(chunk.samples(), chunk.channels())?;
+        if let Some(estimate) = self.tracker.block(chunk.position(), block) {
+            let delay_ns = cx.delay_ns(chunk, estimate.position);
+            self.output.estimate(&self.file, chunk.sample_rate(), &estimate, delay_ns)?;
+        }
+        self.last = Some((chunk.clone(), *cx));
+        Ok(())
+    }
+
+    fn gap(&mut self, gap: Gap) -> Result<(), ConsumerError> {
+        self.output.gap(&self.file, gap)
+    }
+
+    fn end(&mut self) -> Result<(), ConsumerError> {
+        if let Some((chunk, cx)) = self.last.take() {
+            for estimate in self.tracker.finish() {
+                let delay_ns = cx.delay_ns(&chunk, estimate.position);
+                self.output.estimate(&self.file, chunk.sample_rate(), &estimate, delay_ns)?;
+            }
+        }
+        self.output.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_fields_are_quoted_where_they_must_be() {
+        assert_eq!(csv_field("notes/a.wav"), "notes/a.wav");
+        assert_eq!(csv_field("a, \"b\".wav"), "\"a, \"\"b\"\".wav\"");
+    }
+}

@@ -1,0 +1,69 @@
+//! How a run ended, and why one could not begin.
+
+use pcmflow::core::block::BlockSizeError;
+use pcmflow::io::{SinkError, SourceError};
+use pcmflow::pitch::PitchError;
+use pcmflow::runtime::{ConsumerError, FlowError};
+use std::path::PathBuf;
+
+/// How a run ended: the exit code. Of several inputs the worst counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything was done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// It was asked for wrongly.
+    Usage = 2,
+    /// It was done, but the input was damaged or frames were dropped.
+    Damaged = 3,
+}
+
+impl Outcome {
+    /// The worse of two.
+    pub(crate) fn worst(self, other: Outcome) -> Outcome {
+        let badness = |outcome| match outcome {
+            Outcome::Done => 0,
+            Outcome::Damaged => 1,
+            Outcome::Failed => 2,
+            Outcome::Usage => 3,
+        };
+        if badness(self) >= badness(other) { self } else { other }
+    }
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Block(#[from] BlockSizeError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("{input}: {error}")]
+    Pitch { input: String, error: PitchError },
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
+    #[error("can't write the summary to {}: {error}", path.display())]
+    Summary { path: PathBuf, error: std::io::Error },
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
+    #[error("can't catch Ctrl-C: {0}")]
+    Signal(#[from] ctrlc::Error),
+    #[error("{0}")]
+    Unheard(String),
+}
+
+impl Failure {
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Failure::Usage(_) | Failure::Block(_) => Outcome::Usage,
+            _ => Outcome::Failed,
+        }
+    }
+}

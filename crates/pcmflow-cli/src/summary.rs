@@ -1,0 +1,145 @@
+//! What became of every frame, over all inputs: as JSON for programs, in words for people.
+
+use crate::failure::Failure;
+use pcmflow::core::histogram::HistogramSnapshot;
+use pcmflow::core::ledger::LossCause;
+use pcmflow::runtime::FlowReport;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// How many gaps a summary lists; the rest are counted.
+const GAPS_LISTED: usize = 10_000;
+
+/// One gap, with the input it was found in.
+#[derive(Debug, Serialize)]
+pub(crate) struct GapEntry {
+    file: String,
+    position: u64,
+    frames: u64,
+    cause: &'static str,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct LatencyMs {
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    p99_9: f64,
+    max: f64,
+}
+
+/// The books of one run, summed over its inputs.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Summary {
+    frames_in: u64,
+    delivered: u64,
+    dropped: BTreeMap<&'static str, u64>,
+    in_flight: u64,
+    unaccounted: u64,
+    /// Where frames are missing: the first 10 000.
+    gaps: Vec<GapEntry>,
+    /// How many gaps there were in all.
+    gaps_total: u64,
+    /// From the arrival of a block's oldest frame to its result.
+    latency_ms: LatencyMs,
+    /// Frames delivered per second of time spent.
+    throughput: f64,
+    xruns: u64,
+    /// Bytes of samples that rings and pools held at the most, over all inputs.
+    peak_bytes: u64,
+    inputs: u64,
+    audio_s: f64,
+    wall_s: f64,
+    /// 0 to 100; of several inputs the lowest.
+    health: u8,
+    #[serde(skip)]
+    latency: HistogramSnapshot,
+}
+
+impl Summary {
+    pub(crate) fn new() -> Self {
+        Self { health: 100, ..Self::default() }
+    }
+
+    /// Adds the books of one flow.
+    pub(crate) fn add(&mut self, file: &str, report: &FlowReport) {
+        let balance = &report.balance;
+        self.frames_in += balance.frames_in.0;
+        self.delivered += balance.delivered.0;
+        for (cause, frames) in balance.dropped.iter() {
+            *self.dropped.entry(LossCause::name(cause)).or_default() += frames.0;
+        }
+        self.in_flight += balance.in_flight.0;
+        // What a cut mark found in mid-stream counts too, even if later figures happen to agree.
+        self.unaccounted += balance.unaccounted.max(report.settled.unaccounted).0;
+        self.gaps_total += report.gaps_total;
+        let room = GAPS_LISTED.saturating_sub(self.gaps.len());
+        self.gaps.extend(report.gaps.iter().take(room).map(|gap| GapEntry {
+            file: file.to_owned(),
+            position: gap.position.0,
+            frames: gap.frames.0,
+            cause: gap.cause.name(),
+        }));
+        self.latency.merge(&report.health.latency);
+        let ms = |fraction: f64| self.latency.percentile(fraction) as f64 / 1e6;
+        self.latency_ms = LatencyMs {
+            p50: ms(50.0),
+            p95: ms(95.0),
+            p99: ms(99.0),
+            p99_9: ms(99.9),
+            max: self.latency.max() as f64 / 1e6,
+        };
+        self.inputs += 1;
+        self.audio_s += report.format.rate.frames_to_secs(balance.frames_in);
+        self.wall_s += report.wall_ns as f64 / 1e9;
+        self.throughput = self.delivered as f64 / self.wall_s.max(1e-9);
+        self.xruns += report.xruns;
+        self.peak_bytes = self.peak_bytes.max(report.peak_bytes);
+        self.health = self.health.min(report.health.score);
+    }
+
+    /// Whether frames were dropped.
+    pub(crate) fn has_drops(&self) -> bool {
+        !self.dropped.is_empty()
+    }
+
+    /// Whether every frame is accounted for.
+    pub(crate) fn balances(&self) -> bool {
+        self.unaccounted == 0
+    }
+
+    /// Writes it to `path`, as JSON.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let failed = |error| Failure::Summary { path: path.to_owned(), error };
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
+        text.push('\n');
+        std::fs::write(path, text).map_err(failed)
+    }
+
+    /// The same for people.
+    pub(crate) fn words(&self) -> String {
+        let mut words = String::new();
+        let dropped: u64 = self.dropped.values().sum();
+        // Writing to a string can't fail.
+        let _ = write!(words, "frames in {} · delivered {} · dropped {dropped}", self.frames_in, self.delivered);
+        if dropped > 0 {
+            let causes: Vec<_> = self.dropped.iter().map(|(cause, frames)| format!("{cause} {frames}")).collect();
+            let _ = write!(words, " ({}, {} gaps)", causes.join(", "), self.gaps_total);
+        }
+        let _ = writeln!(words, " · in flight {} · unaccounted {}", self.in_flight, self.unaccounted);
+        let LatencyMs { p50, p99, max, .. } = self.latency_ms;
+        let _ = write!(
+            words,
+            "latency {p50:.1} ms (p99 {p99:.1}, max {max:.1}) · {:.1} s of audio in {:.2} s · {} xruns · \
+             {} KiB · health {}/100",
+            self.audio_s,
+            self.wall_s,
+            self.xruns,
+            self.peak_bytes.div_ceil(1024),
+            self.health,
+        );
+        words
+    }
+}

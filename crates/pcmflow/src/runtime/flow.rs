@@ -1,0 +1,333 @@
+//! A flow: source, ring, gathering, link and consumer, on three threads.
+
+use super::clock::{Clock, NAP, Stop};
+use super::consumer::{ConsumeTask, Consumed, Consumer};
+use super::gather::GatherTask;
+use super::inject::{Inject, Injected};
+use super::park::Parker;
+use super::report::{FlowReport, FlowSnapshot};
+use super::source::{ReadState, SourceEnd, SourceTask};
+use crate::core::block::{BlockSize, BufferAnalyzer, BufferConstants};
+use crate::core::chunk::{AudioRingBuffer, LinkGauge};
+use crate::core::format::{Frames, StreamFormat, StreamPosition};
+use crate::core::health::BufferHealthMonitor;
+use crate::core::ledger::{Balance, Settled, Timeline};
+use crate::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig, PoolConfigError};
+use crate::core::ring::RingError;
+use crate::core::stream::{Overflow, StreamConfig, StreamError, StreamGauge, stream};
+use crate::io::Source;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Who sets the pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// As fast as the consumer can: a full ring makes the source wait, and nothing is lost.
+    Fast,
+    /// By the clock, at the stream's own rate, as a device would: a full ring loses.
+    RealTime,
+    /// By the arrival of the data (standard input, a device): a full ring loses.
+    Live,
+}
+
+/// How a flow is built.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowConfig {
+    /// The frames that the consumer gets at a time.
+    pub block: BlockSize,
+    /// Who sets the pace.
+    pub pacing: Pacing,
+    /// What a live source does when the ring is full; a fast one waits.
+    pub overflow: Overflow,
+    /// Trouble on purpose.
+    pub inject: Option<Inject>,
+}
+
+impl FlowConfig {
+    /// The blocks that the ring between source and gathering holds: it must bridge the longest wait for a processor, which
+    /// on a busy machine without real-time scheduling is some tens of milliseconds (8 blocks of 1024 at 48 kHz: 171 ms).
+    const RING_BLOCKS: u64 = 8;
+    /// The chunks and marks that the link holds: enough to keep a fast consumer busy. What waits is better kept in the
+    /// ring, where its loss is counted at the source.
+    const LINK_PACKETS: usize = 8;
+}
+
+/// Why a flow could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlowError {
+    /// The ring could not be made.
+    #[error("the stream's ring: {0}")]
+    Stream(#[from] StreamError),
+    /// The link could not be made.
+    #[error("the link: {0}")]
+    Link(#[from] RingError),
+    /// The pool could not be made.
+    #[error("the pool: {0}")]
+    Pool(#[from] PoolConfigError),
+    /// The system gave no thread.
+    #[error("can't start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the threads of a running flow tell everybody else.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// Frames that the source made, by its own count.
+    pub(super) frames_in: AtomicU64,
+    pub(super) delivered: AtomicU64,
+    settled_to: AtomicU64,
+    unaccounted: AtomicU64,
+    pub(super) health: BufferHealthMonitor,
+    pub(super) read_state: ReadState,
+    /// The source was given up in a read: nothing more will come, though its end of the ring is never closed.
+    pub(super) abandoned: AtomicBool,
+    /// The consumer gave up: nobody will take another chunk.
+    pub(super) consumer_failed: AtomicBool,
+}
+
+impl Live {
+    pub(super) fn settle(&self, settled: Settled) {
+        self.unaccounted.fetch_max(settled.unaccounted.0, Ordering::Relaxed);
+        // Release: who sees the position sees what was unaccounted before it.
+        self.settled_to.store(settled.position.0, Ordering::Release);
+    }
+
+    fn settled(&self) -> Settled {
+        let position = StreamPosition(self.settled_to.load(Ordering::Acquire));
+        Settled { position, unaccounted: Frames(self.unaccounted.load(Ordering::Relaxed)) }
+    }
+}
+
+/// A source on its way to a consumer: [`start`](Self::start) it.
+///
+/// ```
+/// use pcmflow::core::chunk::AudioChunk;
+/// use pcmflow::core::block::BufferConstants;
+/// use pcmflow::core::format::Frames;
+/// use pcmflow::core::stream::Overflow;
+/// use pcmflow::io::synth::SynthSpec;
+/// use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError, Flow, FlowConfig, Pacing, Stop};
+///
+/// struct Peak(f32);
+/// impl Consumer for Peak {
+///     fn chunk(&mut self, chunk: &AudioChunk, _: &ChunkCx) -> Result<(), ConsumerError> {
+///         self.0 = chunk.samples().iter().fold(self.0, |peak, sample| peak.max(sample.abs()));
+///         Ok(())
+///     }
+/// }
+///
+/// let source = "sine:440?seconds=1&level=0.5".parse::<SynthSpec>()?.open()?;
+/// let config = FlowConfig {
+///     block: BufferConstants::PRODUCTION, pacing: Pacing::Fast, overflow: Overflow::Reject, inject: None,
+/// };
+/// let (peak, report) = Flow::start(source, Peak(0.0), config, Stop::new())?.join();
+/// assert!((peak.0 - 0.5).abs() < 1e-3);
+/// assert_eq!(report.balance.unaccounted, Frames(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Flow;
+
+impl Flow {
+    /// Starts the three threads.
+    ///
+    /// # Errors
+    /// [`FlowError`] when memory or threads can't be had.
+    pub fn start<C: Consumer>(
+        source: Box<dyn Source>,
+        consumer: C,
+        config: FlowConfig,
+        stop: Stop,
+    ) -> Result<RunningFlow<C>, FlowError> {
+        let format = source.format();
+        let block = config.block.frames();
+        let quantum = BufferConstants::QUANTUM;
+        let overflow = if config.pacing == Pacing::Fast { Overflow::Reject } else { config.overflow };
+        let capacity = Frames(block.0 * FlowConfig::RING_BLOCKS);
+        let (writer, reader, ring) = stream(StreamConfig { format, capacity, quantum, overflow })?;
+        let link = AudioRingBuffer::with_capacity(FlowConfig::LINK_PACKETS)?;
+        let link_gauge = link.gauge();
+        let (chunks_in, chunks_out) = link.split();
+        // One buffer for each place in the link, one that is being filled.
+        let samples = block.samples(format.channels);
+        let buffers = FlowConfig::LINK_PACKETS + 1;
+        let pool = BufferRecyclingPool::new(PoolConfig {
+            classes: vec![ClassConfig { samples, buffers_max: buffers, buffers_prewarm: buffers }],
+            ..PoolConfig::default()
+        })?;
+
+        let clock = Clock::start();
+        let live = Arc::new(Live::default());
+        let (source_parker, gather_parker, consumer_parker) =
+            (Parker::default(), Parker::default(), Parker::default());
+        let (source_waker, gather_waker, consumer_waker) =
+            (source_parker.waker(), gather_parker.waker(), consumer_parker.waker());
+        let mut gather = GatherTask {
+            analyzer: BufferAnalyzer::new(reader, config.block),
+            pool: pool.clone(),
+            link: chunks_in,
+            live: live.clone(),
+            sequence: 0,
+            upstream: source_waker,
+            downstream: consumer_waker.clone(),
+        };
+        let mut consume = ConsumeTask {
+            consumer,
+            link: chunks_out,
+            live: live.clone(),
+            clock,
+            stop: stop.clone(),
+            real_time: config.pacing != Pacing::Fast,
+            injected: Injected::new(config.inject),
+            upstream: gather_waker.clone(),
+            timeline: Timeline::default(),
+            gaps: Vec::new(),
+            gaps_total: 0,
+            error: None,
+        };
+        let source = SourceTask {
+            source,
+            writer,
+            pacing: config.pacing,
+            quantum,
+            cut_every: Frames(u64::from(format.rate.hz()) / 4),
+            clock,
+            stop: stop.clone(),
+            live: live.clone(),
+            parker: source_parker,
+            downstream: gather_waker.clone(),
+        };
+
+        let (over, is_over) = channel();
+        let spawn = |name: &str| std::thread::Builder::new().name(format!("pcmflow {name}"));
+        let consume_thread = spawn("consumer").spawn(move || {
+            consumer_parker.drive(|| consume.turn());
+            let consumed = consume.finish();
+            // The flow waits for whoever brings us chunks: let that thread see that nobody takes them any more.
+            gather_waker.wake();
+            let _ = over.send(());
+            consumed
+        })?;
+        let gather_thread = spawn("gather").spawn(move || {
+            gather_parker.drive(|| gather.turn());
+            drop(gather);
+            consumer_waker.wake();
+        })?;
+        let source_thread = spawn("source").spawn(move || source.run())?;
+        Ok(RunningFlow {
+            format,
+            clock,
+            stop,
+            live,
+            ring,
+            link: link_gauge,
+            pool,
+            is_over,
+            source: source_thread,
+            gather: gather_thread,
+            consume: consume_thread,
+        })
+    }
+}
+
+/// A flow whose threads are at work.
+#[derive(Debug)]
+pub struct RunningFlow<C> {
+    format: StreamFormat,
+    clock: Clock,
+    stop: Stop,
+    live: Arc<Live>,
+    ring: StreamGauge,
+    link: LinkGauge,
+    pool: BufferRecyclingPool,
+    is_over: Receiver<()>,
+    source: JoinHandle<SourceEnd>,
+    gather: JoinHandle<()>,
+    consume: JoinHandle<Consumed<C>>,
+}
+
+impl<C: Consumer> RunningFlow<C> {
+    /// What the flow is doing now. Each figure is of its own instant; only `settled` is a claim about all frames before
+    /// a position.
+    pub fn snapshot(&self) -> FlowSnapshot {
+        FlowSnapshot {
+            format: self.format,
+            elapsed_ns: self.clock.now_ns(),
+            frames_in: Frames(self.live.frames_in.load(Ordering::Relaxed)),
+            delivered: Frames(self.live.delivered.load(Ordering::Relaxed)),
+            lost: self.ring.snapshot().lost,
+            settled: self.live.settled(),
+            ring: self.ring.occupancy(),
+            ring_capacity: self.ring.capacity(),
+            link: self.link.occupancy(),
+            link_capacity: self.link.capacity(),
+        }
+    }
+
+    /// Waits until the flow is over, at most for `timeout`; returns whether it is.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let until = std::time::Instant::now() + timeout;
+        loop {
+            // A source that hangs in a read must not keep a flow alive that is to end.
+            if self.stop.is_asked() && self.live.read_state.abandon() {
+                self.live.abandoned.store(true, Ordering::Release);
+            }
+            let rest = until.saturating_duration_since(std::time::Instant::now());
+            match self.is_over.recv_timeout(rest.min(NAP)) {
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) if rest.is_zero() => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Waits until the flow is over, and closes its books.
+    pub fn join(self) -> (C, FlowReport) {
+        while !self.wait(Duration::from_secs(1)) {}
+        // The consumer may have gone first (it failed): a source in a read that nobody wants is given up.
+        let wall_ns = self.clock.now_ns();
+        self.stop.ask();
+        let _ = self.gather.join();
+        let abandoned = loop {
+            if self.live.abandoned.load(Ordering::Acquire) || self.live.read_state.abandon() {
+                break true;
+            }
+            if self.source.is_finished() {
+                break false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let end = if abandoned { SourceEnd::default() } else { self.source.join().unwrap_or_default() };
+        let mut consumed = match self.consume.join() {
+            Ok(consumed) => consumed,
+            // Our own code does not panic; a user's consumer may, and the panic is theirs to see.
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let frames_in = Frames(self.live.frames_in.load(Ordering::Acquire));
+        let edges = [self.ring.snapshot(), consumed.link.snapshot()];
+        let balance = Balance::close(frames_in, &edges, &consumed.timeline);
+        let health = self.live.health.snapshot(wall_ns);
+        let storage = self.ring.capacity().samples(self.format.channels) * size_of::<f32>();
+        let report = FlowReport {
+            format: self.format,
+            balance,
+            edges,
+            settled: self.live.settled(),
+            gaps: consumed.gaps,
+            gaps_total: consumed.gaps_total,
+            health,
+            wall_ns,
+            xruns: edges.iter().map(|edge| edge.overruns).sum(),
+            peak_bytes: storage as u64 + self.pool.metrics().peak_bytes as u64,
+            pool: self.pool.metrics(),
+            damage: end.damage,
+            source_error: end.error,
+            consumer_error: consumed.error,
+        };
+        (consumed.consumer, report)
+    }
+}

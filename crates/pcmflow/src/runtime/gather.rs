@@ -1,0 +1,65 @@
+//! The thread between ring and link: cuts blocks, and fills pool buffers with them.
+
+use super::flow::Live;
+use super::park::{Turn, Waker};
+use crate::core::block::{BufferAnalyzer, Step};
+use crate::core::chunk::{AudioChunk, ChunkMeta, ChunkProducer};
+use crate::core::pool::{BufferRecyclingPool, Miss};
+use crate::core::stream::Mark;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The gathering task.
+pub(super) struct GatherTask {
+    pub(super) analyzer: BufferAnalyzer,
+    pub(super) pool: BufferRecyclingPool,
+    pub(super) link: ChunkProducer,
+    pub(super) live: Arc<Live>,
+    pub(super) sequence: u64,
+    /// The source, which may wait for room in the ring.
+    pub(super) upstream: Waker,
+    /// The consumer.
+    pub(super) downstream: Waker,
+}
+
+impl GatherTask {
+    pub(super) fn turn(&mut self) -> Turn {
+        if self.live.consumer_failed.load(Ordering::Acquire) {
+            return Turn::Done;
+        }
+        if !self.link.has_room() {
+            return Turn::Idle;
+        }
+        let format = self.analyzer.format();
+        // A link with room takes what we send: its other end stays open until this task is over.
+        let sent = match self.analyzer.step() {
+            Step::Block(mut block) => {
+                // No free buffer: the consumer holds them all, and wakes us when one comes back.
+                let Ok(mut buffer) = self.pool.acquire(block.samples(), Miss::NextClassUp) else {
+                    return Turn::Idle;
+                };
+                let (timestamp_ns, complete_ns) = block.arrived_ns();
+                let position = block.position();
+                block.read_in_place(|first, second| {
+                    buffer.extend_from_slice(first);
+                    buffer.extend_from_slice(second);
+                });
+                let meta = ChunkMeta { format, position, sequence: self.sequence, timestamp_ns, complete_ns };
+                self.sequence += 1;
+                match AudioChunk::new(buffer.into_shared(), meta) {
+                    Ok(chunk) => self.link.push(chunk).is_ok(),
+                    Err(_) => false,
+                }
+            }
+            Step::Gap(gap) => self.link.mark(Mark::Gap(gap)).is_ok(),
+            Step::Cut(cut) => self.link.mark(Mark::Cut(cut)).is_ok(),
+            // A source that hangs in a read which nobody can interrupt never closes its end.
+            Step::Pending if self.live.abandoned.load(Ordering::Acquire) => return Turn::Done,
+            Step::Pending => return Turn::Idle,
+            Step::End => return Turn::Done,
+        };
+        self.upstream.wake();
+        self.downstream.wake();
+        if sent { Turn::Worked } else { Turn::Done }
+    }
+}

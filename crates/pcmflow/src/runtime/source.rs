@@ -1,0 +1,132 @@
+//! The thread that plays the part of the audio callback: reads the source, keeps its time, writes the ring.
+
+use super::clock::{Clock, Stop};
+use super::flow::{Live, Pacing};
+use super::park::{Parker, Turn, Waker};
+use crate::core::format::{Frames, StreamPosition};
+use crate::core::ledger::LossCause;
+use crate::core::stream::StreamWriter;
+use crate::io::{Damage, Source, SourceError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A source may hang in a read (standard input). Whoever wants the flow to end must not wait for it, and what it still
+/// reads must not be counted: who moves this state first, decides.
+#[derive(Debug, Default)]
+pub(super) struct ReadState(AtomicU8);
+
+impl ReadState {
+    const FREE: u8 = 0;
+    const READING: u8 = 1;
+    const ABANDONED: u8 = 2;
+
+    fn step(&self, from: u8, to: u8) -> bool {
+        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether the source hangs in a read now and was given up for good.
+    pub(super) fn abandon(&self) -> bool {
+        self.step(Self::READING, Self::ABANDONED)
+    }
+}
+
+/// What the source's thread leaves behind.
+#[derive(Debug, Default)]
+pub(super) struct SourceEnd {
+    pub(super) damage: Option<Damage>,
+    pub(super) error: Option<SourceError>,
+}
+
+/// The source's task.
+pub(super) struct SourceTask {
+    pub(super) source: Box<dyn Source>,
+    pub(super) writer: StreamWriter,
+    pub(super) pacing: Pacing,
+    pub(super) quantum: Frames,
+    /// Frames between two cut marks.
+    pub(super) cut_every: Frames,
+    pub(super) clock: Clock,
+    pub(super) stop: Stop,
+    pub(super) live: Arc<Live>,
+    pub(super) parker: Parker,
+    pub(super) downstream: Waker,
+}
+
+impl SourceTask {
+    pub(super) fn run(mut self) -> SourceEnd {
+        let channels = self.writer.format().channels;
+        let mut samples = vec![0.0; Frames(self.quantum.0 * 8).samples(channels)];
+        let epoch_ns = self.clock.now_ns();
+        let mut error = None;
+        let mut cut_at = StreamPosition::START + self.cut_every;
+        while !self.stop.is_asked() && !self.writer.is_closed() {
+            let state = &self.live.read_state;
+            if !state.step(ReadState::FREE, ReadState::READING) {
+                break;
+            }
+            let read = self.source.read(&mut samples);
+            if !self.live.read_state.step(ReadState::READING, ReadState::FREE) {
+                // Given up while we read: what came is not part of the flow any more.
+                return SourceEnd::default();
+            }
+            let frames = match read {
+                Ok(Frames::ZERO) => break,
+                Ok(frames) => frames,
+                Err(failed) => {
+                    error = Some(failed);
+                    break;
+                }
+            };
+            let arrived = &samples[..frames.samples(channels)];
+            for quantum in arrived.chunks(self.quantum.samples(channels)) {
+                if !self.offer(quantum, epoch_ns) {
+                    break;
+                }
+                // A full store of marks has no room for a cut: the next quantum asks again.
+                if self.writer.position() >= cut_at && self.writer.cut() {
+                    cut_at += self.cut_every;
+                }
+                self.downstream.wake();
+            }
+        }
+        drop(self.writer);
+        self.downstream.wake();
+        SourceEnd { damage: self.source.damage().cloned(), error }
+    }
+
+    /// Writes one quantum when its time has come; false when the flow is to end.
+    fn offer(&mut self, quantum: &[f32], epoch_ns: u64) -> bool {
+        let format = self.writer.format();
+        let frames = Frames::in_samples(quantum.len(), format.channels);
+        match self.pacing {
+            // A device hands a quantum over when its last frame was sampled.
+            Pacing::RealTime => {
+                let heard = self.writer.position() + frames - StreamPosition::START;
+                if !self.clock.sleep_until(epoch_ns + format.rate.frames_to_ns(heard), &self.stop) {
+                    return false;
+                }
+            }
+            Pacing::Live => {}
+            Pacing::Fast => {
+                let mut room = false;
+                self.parker.drive(|| {
+                    room = self.writer.has_room(frames);
+                    if room || self.stop.is_asked() || self.writer.is_closed() {
+                        Turn::Done
+                    } else {
+                        Turn::Idle
+                    }
+                });
+                if !room {
+                    return false;
+                }
+            }
+        }
+        self.live.frames_in.fetch_add(frames.0, Ordering::Relaxed);
+        let written = self.writer.write(quantum, self.clock.now_ns());
+        // Nobody can ask a live source to wait: what a full ring handed back is gone, and the source says so.
+        let cause = if self.writer.is_closed() { LossCause::DeadModule } else { LossCause::Overflow };
+        self.writer.give_up(written.rejected, cause);
+        true
+    }
+}

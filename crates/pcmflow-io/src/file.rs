@@ -2,6 +2,7 @@
 
 use crate::decode::{DecodedInfo, DecodedSource};
 use crate::pcm::{PcmLayout, PcmSource};
+use crate::scan::ScanOptions;
 use crate::source::{Damage, Source, SourceError};
 use crate::wav::{self, PcmCodec, WavError};
 use pcmflow_core::format::{Frames, SampleEncoding, StreamFormat};
@@ -35,6 +36,16 @@ pub struct MediaInfo {
     pub codec: String,
     /// What one sample was before it became `f32`, where that is known.
     pub sample_format: Option<String>,
+}
+
+impl MediaInfo {
+    /// The largest positive sample that the format can hold: what [`scan`](crate::scan::scan) takes for clipped.
+    pub fn full_scale(&self) -> f32 {
+        match self.sample_format.as_deref() {
+            Some("u8" | "s8" | "8 bit") => 127.0 / 128.0,
+            _ => ScanOptions::default().full_scale,
+        }
+    }
 }
 
 /// A file, a pipe or another stream of bytes, decoded.

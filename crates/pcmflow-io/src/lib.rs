@@ -14,20 +14,20 @@
 //! | [`scan`] | [`scan::scan`]: what `pcmflow info` says about an input |
 #![forbid(unsafe_code)]
 
-//pub mod channels;
+pub mod channels;
 mod decode;
 pub mod file;
 mod pcm;
-//pub mod resample;
-//pub mod scan;
+pub mod resample;
+pub mod scan;
 pub mod sink;
 pub mod source;
 pub mod synth;
 mod wav;
 
-//pub use channels::ChannelMap;
+pub use channels::ChannelMap;
 pub use file::{FileSource, MediaInfo, RawFormat, open_file, open_reader};
-//pub use resample::{ResampleError, Resampler};
+pub use resample::{ResampleError, Resampler};
 pub use sink::{JsonLines, NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
 pub use source::{Damage, Source, SourceError};
 pub use synth::{Melody, MelodyNote, SynthError, SynthSource, SynthSpec};

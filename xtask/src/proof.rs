@@ -75,7 +75,7 @@ fn fuzz(steps: &mut Steps, bounds: &Bounds) {
                 .map_err(|error| format!("cannot make {}: {error}", found.display()))?;
             let mut command = cargo_nightly(&["fuzz", "run", &target]);
             // libFuzzer writes what it finds into the first directory and reads the others.
-            command.arg(found).args(seeds()).arg("--");
+            command.arg(found).args(seeds(&target)).arg("--");
             command.arg(format!("-max_total_time={}", bounds.fuzz_seconds));
             // One input may take ten seconds and two gigabytes: more is a hang or memory without bound.
             command.args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1"]);
@@ -95,10 +95,12 @@ fn fuzz_targets(root: &Path) -> Result<Vec<String>, String> {
     if targets.is_empty() { Err("there is no fuzz target".into()) } else { Ok(targets) }
 }
 
-/// The recordings' odd and hostile containers, when they are at hand.
-fn seeds() -> Option<PathBuf> {
-    let formats = PathBuf::from(std::env::var_os("PCMFLOW_CORPUS")?).join("formats");
-    formats.is_dir().then_some(formats)
+/// What a target starts from: its own seeds, and for decoders the recordings' odd and hostile containers, when at hand.
+fn seeds(target: &str) -> Vec<PathBuf> {
+    let own = root().join("fuzz/seeds").join(target);
+    let recordings = std::env::var_os("PCMFLOW_CORPUS").filter(|_| target.starts_with("decode"));
+    let formats = recordings.map(|corpus| PathBuf::from(corpus).join("formats"));
+    [Some(own), formats].into_iter().flatten().filter(|directory| directory.is_dir()).collect()
 }
 
 /// The core's tests under ThreadSanitizer.

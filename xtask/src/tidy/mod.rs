@@ -4,6 +4,7 @@ mod layers;
 mod length;
 mod lock;
 mod real_time;
+mod requirements;
 mod words;
 
 use crate::options::Options;
@@ -19,7 +20,8 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
 /// One rule: a file's path below the root and its text in, complaints out.
 type Rule = fn(path: &str, text: &str) -> Vec<Complaint>;
 
-const RULES: &[Rule] = &[length::check, real_time::check, words::check, lock::check, layers::check];
+const RULES: &[Rule] =
+    &[length::check, real_time::check, words::check, lock::check, layers::check, requirements::check];
 
 /// What is wrong, and on which line (from 1).
 #[derive(Debug, PartialEq, Eq)]

@@ -33,7 +33,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Plays a plucked melody through ring, pool, analyser and tracker, and shows what was heard
-    #[command(after_help = "Examples:\n  pcmflow demo\n  pcmflow demo --fast --seed 7\n  pcmflow demo --detune 30")]
+    #[command(
+        after_help = "Examples:\n  pcmflow demo\n  pcmflow demo --fast --seed 7\n  pcmflow demo --detune 30"
+    )]
     Demo(DemoArgs),
     /// Tracks the pitch of inputs, as JSON lines or CSV
     #[command(
@@ -47,17 +49,17 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  pcmflow level --profile development --block 256 talk.wav")]
     Level(LevelArgs),
     /// Carries an input into a WAV file or another program, in another rate or with other channels where asked
-    #[command(
-        after_help = "Examples:\n  pcmflow pipe talk.m4a --rate 16000 --channels 1 > talk.pcm\n  \
+    #[command(after_help = "Examples:\n  pcmflow pipe talk.m4a --rate 16000 --channels 1 > talk.pcm\n  \
             pcmflow pipe song.flac -o song.wav --format s24le\n  \
-            arecord -f S16_LE -r 48000 | pcmflow pipe - --rate 16000 --channels 1 | recogniser"
-    )]
+            arecord -f S16_LE -r 48000 | pcmflow pipe - --rate 16000 --channels 1 | recogniser")]
     Pipe(PipeArgs),
     /// Tells what is in inputs: container, codec, format, frames, duration, clipping, silence
     #[command(after_help = "Example:\n  pcmflow info --json recordings/*")]
     Info(InfoArgs),
     /// Prints a completion script for a shell
-    #[command(after_help = "Example:\n  pcmflow completions bash > ~/.local/share/bash-completion/completions/pcmflow")]
+    #[command(
+        after_help = "Example:\n  pcmflow completions bash > ~/.local/share/bash-completion/completions/pcmflow"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

@@ -34,15 +34,17 @@ pub(crate) fn open_media(input: &str, args: &InputArgs) -> Result<FileSource, Fa
     if kind(input) == Kind::Standard {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
-            return Err(Failure::Usage("standard input is a terminal: pipe audio into it, or name a file".into()));
+            return Err(Failure::Usage(
+                "standard input is a terminal: pipe audio into it, or name a file".into(),
+            ));
         }
         return Ok(open_reader(stdin, name(input), raw)?);
     }
     match raw {
         None => Ok(open_file(input)?),
-        Some(_) => Err(Failure::Usage(format!(
-            "--raw is for standard input: try `pcmflow … - --raw … < {input}`"
-        ))),
+        Some(_) => {
+            Err(Failure::Usage(format!("--raw is for standard input: try `pcmflow … - --raw … < {input}`")))
+        }
     }
 }
 
@@ -91,15 +93,26 @@ mod tests {
     #[test]
     fn raw_formats_are_read_or_named() {
         let raw = raw_format("s24be,rate=8000,channels=3").unwrap();
-        assert_eq!((raw.encoding.to_string(), raw.format), ("s24be".into(), StreamFormat::new(8_000, 3).unwrap()));
+        assert_eq!(
+            (raw.encoding.to_string(), raw.format),
+            ("s24be".into(), StreamFormat::new(8_000, 3).unwrap())
+        );
         assert_eq!(raw_format("f32le").unwrap().format, StreamFormat::new(48_000, 1).unwrap());
-        for wrong in ["", "s17le", "s16le,rate=x", "s16le,rate=10", "s16le,channels=0", "s16le,speed=3", "s16le,"] {
-            assert!(raw_format(wrong).unwrap_err().to_string().starts_with(&format!("--raw {wrong}: ")), "{wrong}");
+        for wrong in
+            ["", "s17le", "s16le,rate=x", "s16le,rate=10", "s16le,channels=0", "s16le,speed=3", "s16le,"]
+        {
+            assert!(
+                raw_format(wrong).unwrap_err().to_string().starts_with(&format!("--raw {wrong}: ")),
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn inputs_have_kinds() {
-        assert_eq!([kind("-"), kind("synth:melody"), kind("a.wav")], [Kind::Standard, Kind::Synthetic, Kind::File]);
+        assert_eq!(
+            [kind("-"), kind("synth:melody"), kind("a.wav")],
+            [Kind::Standard, Kind::Synthetic, Kind::File]
+        );
     }
 }

@@ -123,9 +123,11 @@ impl Summary {
         let mut words = String::new();
         let dropped: u64 = self.dropped.values().sum();
         // Writing to a string can't fail.
-        let _ = write!(words, "frames in {} · delivered {} · dropped {dropped}", self.frames_in, self.delivered);
+        let _ =
+            write!(words, "frames in {} · delivered {} · dropped {dropped}", self.frames_in, self.delivered);
         if dropped > 0 {
-            let causes: Vec<_> = self.dropped.iter().map(|(cause, frames)| format!("{cause} {frames}")).collect();
+            let causes: Vec<_> =
+                self.dropped.iter().map(|(cause, frames)| format!("{cause} {frames}")).collect();
             let _ = write!(words, " ({}, {} gaps)", causes.join(", "), self.gaps_total);
         }
         let _ = writeln!(words, " · in flight {} · unaccounted {}", self.in_flight, self.unaccounted);

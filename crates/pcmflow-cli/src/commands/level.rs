@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn levels_of_known_samples() {
-        let sine: Vec<f32> = (0..480).map(|n| (n as f32 * std::f32::consts::TAU / 48.0).sin() * 0.5).collect();
+        let sine: Vec<f32> =
+            (0..480).map(|n| (n as f32 * std::f32::consts::TAU / 48.0).sin() * 0.5).collect();
         let level = amount(&sine);
         assert!((level.peak - 0.5).abs() < 1e-6 && (level.rms - 0.353_553_4).abs() < 1e-6);
         assert_eq!((decibels(level.peak), decibels(level.rms)), (Some(-6.0), Some(-9.0)));

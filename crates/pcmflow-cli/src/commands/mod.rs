@@ -42,6 +42,9 @@ struct GapFields {
 
 impl<'a> GapLine<'a> {
     fn new(file: &'a str, gap: Gap) -> Self {
-        Self { file, gap: GapFields { position: gap.position.0, frames: gap.frames.0, cause: gap.cause.name() } }
+        Self {
+            file,
+            gap: GapFields { position: gap.position.0, frames: gap.frames.0, cause: gap.cause.name() },
+        }
     }
 }

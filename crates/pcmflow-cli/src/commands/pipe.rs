@@ -4,7 +4,9 @@ use crate::args::{Gaps, PipeArgs};
 use crate::failure::{Failure, Outcome};
 use crate::run;
 use pcmflow::core::chunk::AudioChunk;
-use pcmflow::core::format::{ByteOrder, ChannelCount, Frames, SampleEncoding, SampleFormat, SampleRate, StreamFormat};
+use pcmflow::core::format::{
+    ByteOrder, ChannelCount, Frames, SampleEncoding, SampleFormat, SampleRate, StreamFormat,
+};
 use pcmflow::core::ledger::{Conversion, Gap};
 use pcmflow::io::{ChannelMap, RawSink, Resampler, Sink, WavFormat, WavSink};
 use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError};

@@ -17,7 +17,10 @@ use std::io::{BufWriter, Stdout, Write};
 pub(crate) fn run(args: &PitchArgs) -> Result<Outcome, Failure> {
     if args.csv {
         let mut output = standard_output();
-        output.write_all(b"file,time_s,f0_hz,confidence\n").and_then(|()| output.flush()).map_err(Failure::Output)?;
+        output
+            .write_all(b"file,time_s,f0_hz,confidence\n")
+            .and_then(|()| output.flush())
+            .map_err(Failure::Output)?;
     }
     run::each_input(
         &args.inputs,
@@ -120,7 +123,11 @@ fn output_failed(source: std::io::Error) -> SinkError {
 
 /// A field as RFC 4180 wants it: quoted where it holds a comma, a quote or a line break.
 fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 /// The consumer: a tracker, and where its estimates go.

@@ -170,10 +170,8 @@ impl Class {
         // SAFETY: the handle keeps it alive.
         let pool = unsafe { inner.as_ref() };
         let out_of_memory = |bytes| GrowError::OutOfMemory { class: self.capacity, bytes };
-        let empty = self.slabs().find(|slab| {
-            // SAFETY: the slabs of a class live as long as it.
-            !unsafe { slab.has_storage() }
-        });
+        // SAFETY: the slabs of a class live as long as it.
+        let empty = self.slabs().find(|slab| !unsafe { slab.has_storage() });
         if let Some(slab) = empty {
             // SAFETY: as above.
             let shape = unsafe { slab.shape() };

@@ -55,7 +55,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
         return Ok(outcome);
     }
     if found < played.len() {
-        return Err(Failure::Unheard(format!("{} of {} notes were not heard", played.len() - found, played.len())));
+        return Err(Failure::Unheard(format!(
+            "{} of {} notes were not heard",
+            played.len() - found,
+            played.len()
+        )));
     }
     if heard.len() > played.len() {
         let surplus = heard.len() - played.len();
@@ -107,26 +111,25 @@ fn compare(played: &[MelodyNote], heard: &[Heard], melody: &Melody) -> (String, 
     for note in played {
         let end = note.start + note.frames;
         let answer = heard.iter().find(|heard| heard.middle() >= note.start && heard.middle() < end);
-        let _ = write!(
-            table,
-            "{:>6.2}s  {:<4} {:>10.2} Hz   ",
-            note.start.secs(rate),
-            note.name(),
-            note.hz,
-        );
+        let _ = write!(table, "{:>6.2}s  {:<4} {:>10.2} Hz   ", note.start.secs(rate), note.name(), note.hz,);
         match answer {
             Some(heard) => {
                 let off_cents = 1200.0 * (heard.hz / note.hz).log2();
                 let right = off_cents.abs() < 50.0;
                 found += usize::from(right);
                 let verdict = if right { "✓" } else { "✗" };
-                let _ = writeln!(table, "{:<4} {:+6.1} cents {:>10.2} Hz  {verdict}", heard.note, heard.cents, heard.hz);
+                let _ = writeln!(
+                    table,
+                    "{:<4} {:+6.1} cents {:>10.2} Hz  {verdict}",
+                    heard.note, heard.cents, heard.hz
+                );
             }
             None => {
                 let _ = writeln!(table, "nothing  ✗");
             }
         }
     }
-    let _ = writeln!(table, "heard {found} of {} notes played; {} notes heard in all", played.len(), heard.len());
+    let _ =
+        writeln!(table, "heard {found} of {} notes played; {} notes heard in all", played.len(), heard.len());
     (table, found)
 }

@@ -1,0 +1,122 @@
+//! The pool's real-time lines, held against an allocator that counts: nothing is allocated or freed where they say so,
+//! and everything is freed in the end.
+
+// Clippy's exemption for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used)]
+
+use pcmflow_core::pool::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+thread_local! {
+    /// Calls of the allocator and bytes held, of this thread: the tests run side by side.
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    // Threads that are ending have no counters any more.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+    let _ = BYTES.try_with(|held| held.set(held.get() + bytes));
+}
+
+// SAFETY: passes everything on to `System` unchanged; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as our caller says.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as our caller says.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Calls of the allocator while `work` runs.
+fn calls(work: impl FnOnce()) -> usize {
+    let before = CALLS.get();
+    work();
+    CALLS.get() - before
+}
+
+fn pool() -> BufferRecyclingPool {
+    let classes = [(64, 40, 40), (128, 2, 1)].map(|(samples, buffers_max, buffers_prewarm)| ClassConfig {
+        samples,
+        buffers_max,
+        buffers_prewarm,
+    });
+    BufferRecyclingPool::new(PoolConfig { classes: classes.into(), ..PoolConfig::default() }).unwrap()
+}
+
+#[test]
+fn the_guard_trips() {
+    assert_eq!(calls(|| drop(std::hint::black_box(Box::new(1)))), 2);
+    let pool = pool();
+    let hold = std::array::from_fn::<_, 2, _>(|_| pool.acquire(128, Miss::Fail));
+    assert!(hold.iter().all(Result::is_ok));
+    pool.clear();
+    let pool = BufferRecyclingPool::new(PoolConfig {
+        classes: vec![ClassConfig { samples: 64, buffers_max: 1, buffers_prewarm: 0 }],
+        ..PoolConfig::default()
+    })
+    .unwrap();
+    assert_eq!(calls(|| drop(pool.acquire(64, Miss::Grow))), 2, "block and storage");
+}
+
+#[test]
+fn the_steady_state_never_calls_the_allocator() {
+    let pool = pool();
+    let allocator_calls = calls(|| {
+        for turn in 0..1000 {
+            let mut buffer = pool.acquire_for(OwnerId(turn), 64, Miss::Fail).unwrap();
+            buffer.extend_from_slice(&[1.0; 40]);
+            buffer.extend_with(10, |i| i as f32);
+            buffer.resize(64, 0.0);
+            let mut shared = buffer.into_shared();
+            let clone = shared.clone();
+            let looked_up = pool.upgrade(clone.id()).unwrap();
+            shared.make_mut(Miss::Fail).unwrap()[0] = 2.0;
+            assert_eq!((shared[0], clone[0], looked_up.ref_count()), (2.0, 1.0, 2));
+            let unique = shared.try_unique().unwrap();
+            drop((clone, unique, looked_up));
+            assert!(pool.acquire(129, Miss::NextClassUp).is_err());
+        }
+        // Exhaustion, too: over two slabs, up a class, and down.
+        let mut held: [Option<PooledBuffer>; 43] = [const { None }; 43];
+        for (at, place) in held.iter_mut().enumerate() {
+            *place = pool.acquire(64, Miss::NextClassUp).ok();
+            assert_eq!(place.is_some(), at < 42);
+        }
+        held[0] = None;
+        assert_eq!(pool.acquire(128, Miss::Smaller).unwrap().capacity(), 64);
+        drop(pool.clone());
+    });
+    assert_eq!(allocator_calls, 0);
+    assert_eq!(pool.metrics().copies(), 1000);
+}
+
+/// The only test here whose pool is dropped before its buffers, as the list of dropped pools is the process's.
+#[test]
+fn a_pool_that_was_dropped_first_is_freed_off_the_audio_thread() {
+    let before = BYTES.get();
+    let pool = pool();
+    let unique = pool.acquire(64, Miss::Fail).unwrap();
+    let shared = pool.acquire(128, Miss::Fail).unwrap().into_shared();
+    drop(pool);
+    assert!(BYTES.get() - before > 40 * 256, "buffers keep the pool's memory");
+    assert_eq!(calls(|| drop((unique, shared))), 0, "nothing is freed by the last drop");
+    assert!(BYTES.get() - before > 40 * 256);
+    // Another test's new pool may have been faster; then the memory was freed on its thread.
+    if reclaim_dropped_pools() == 1 {
+        assert_eq!(BYTES.get(), before, "everything is freed");
+    }
+    assert_eq!(reclaim_dropped_pools(), 0);
+}

@@ -1,7 +1,7 @@
 //! What became of every frame, over all inputs: as JSON for programs, in words for people.
 
 use crate::failure::Failure;
-use pcmflow::core::histogram::HistogramSnapshot;
+use pcmflow::core::histogram::LatencySnapshot;
 use pcmflow::core::ledger::LossCause;
 use pcmflow::runtime::FlowReport;
 use serde::Serialize;
@@ -31,7 +31,7 @@ struct LatencyMs {
 }
 
 /// The books of one run, summed over its inputs.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     frames_in: u64,
     delivered: u64,
@@ -55,12 +55,29 @@ pub(crate) struct Summary {
     /// 0 to 100; of several inputs the lowest.
     health: u8,
     #[serde(skip)]
-    latency: HistogramSnapshot,
+    latency: LatencySnapshot,
 }
 
 impl Summary {
     pub(crate) fn new() -> Self {
-        Self { health: 100, ..Self::default() }
+        Self {
+            frames_in: 0,
+            delivered: 0,
+            dropped: BTreeMap::new(),
+            in_flight: 0,
+            unaccounted: 0,
+            gaps: Vec::new(),
+            gaps_total: 0,
+            latency_ms: LatencyMs::default(),
+            throughput: 0.0,
+            xruns: 0,
+            peak_bytes: 0,
+            inputs: 0,
+            audio_s: 0.0,
+            wall_s: 0.0,
+            health: 100,
+            latency: LatencySnapshot::empty(),
+        }
     }
 
     /// Adds the books of one flow.
@@ -82,14 +99,14 @@ impl Summary {
             frames: gap.frames.0,
             cause: gap.cause.name(),
         }));
-        self.latency.merge(&report.health.latency);
-        let ms = |fraction: f64| self.latency.percentile(fraction) as f64 / 1e6;
+        self.latency.merge(&report.health.total.latency);
+        let ms = |ns: u64| ns as f64 / 1e6;
         self.latency_ms = LatencyMs {
-            p50: ms(50.0),
-            p95: ms(95.0),
-            p99: ms(99.0),
-            p99_9: ms(99.9),
-            max: self.latency.max() as f64 / 1e6,
+            p50: ms(self.latency.p50_ns()),
+            p95: ms(self.latency.p95_ns()),
+            p99: ms(self.latency.p99_ns()),
+            p99_9: ms(self.latency.p99_9_ns()),
+            max: ms(self.latency.max_ns()),
         };
         self.inputs += 1;
         self.audio_s += report.format.rate.frames_to_secs(balance.frames_in);

@@ -24,6 +24,7 @@ extern crate std;
 pub mod block;
 pub mod chunk;
 pub mod format;
+pub mod health;
 pub mod histogram;
 pub mod ledger;
 pub mod pool;

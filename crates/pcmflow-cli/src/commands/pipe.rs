@@ -65,6 +65,8 @@ struct Pipe {
     resampler: Resampler,
     /// Frames as they are written.
     converted: Vec<f32>,
+    /// The rate before the conversion.
+    from: SampleRate,
     gaps: Gaps,
     sink: Option<Box<dyn Sink>>,
     /// Frames that went into the conversion: delivered ones, and silence for lost ones.
@@ -82,6 +84,7 @@ impl Pipe {
             mapped: Vec::new(),
             resampler,
             converted: Vec::new(),
+            from: from.rate,
             gaps,
             sink: Some(sink),
             taken: Frames::ZERO,
@@ -133,7 +136,7 @@ impl Consumer for Pipe {
         let Some(sink) = self.sink.take() else { return Ok(()) };
         let written = sink.finish()?;
         let conversion = Conversion {
-            from: self.resampler.from(),
+            from: self.from,
             to: self.resampler.format().rate,
             taken: self.taken,
             given: written,

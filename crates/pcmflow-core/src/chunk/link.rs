@@ -204,6 +204,13 @@ pub struct ChunkConsumer {
 }
 
 impl ChunkConsumer {
+    /// Looks at the next packet without taking it: what is to be taken only once it was dealt with.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn peek(&mut self) -> Option<&Packet> {
+        self.packets.peek()
+    }
+
     /// Takes the next packet; none when the link is empty.
     ///
     /// RT-safe: wait-free, no allocation.

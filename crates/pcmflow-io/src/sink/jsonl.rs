@@ -12,7 +12,7 @@ use std::io::Write;
 /// let mut bytes = Vec::new();
 /// let mut lines = JsonLines::new(&mut bytes, "standard output", true);
 /// lines.write(&[1, 2])?;
-/// lines.finish()?;
+/// lines.flush()?;
 /// assert_eq!(bytes, b"[1,2]\n");
 /// # Ok::<(), pcmflow_io::SinkError>(())
 /// ```
@@ -55,7 +55,7 @@ impl<W: Write> JsonLines<W> {
     ///
     /// # Errors
     /// [`SinkError::BrokenPipe`] and [`SinkError::Write`] when that fails.
-    pub fn finish(mut self) -> Result<(), SinkError> {
+    pub fn flush(&mut self) -> Result<(), SinkError> {
         self.output.flush().map_err(|source| SinkError::write(&self.name, source))
     }
 }

@@ -88,7 +88,8 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    fn write(name: &str, source: io::Error) -> Self {
+    /// What `source` means to somebody who writes to the stream called `name`.
+    pub fn write(name: &str, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::BrokenPipe => Self::BrokenPipe { name: name.into() },
             _ => Self::Write { name: name.into(), source },

@@ -6,6 +6,7 @@ use super::inject::Injected;
 use super::park::{Turn, Waker};
 use crate::core::chunk::{AudioChunk, ChunkConsumer, Packet};
 use crate::core::format::{Frames, StreamPosition};
+use crate::core::health::HealthRecorder;
 use crate::core::ledger::{Gap, LossCause, Timeline};
 use crate::core::stream::Mark;
 use std::sync::Arc;
@@ -87,7 +88,10 @@ pub(super) struct ConsumeTask<C> {
     pub(super) clock: Clock,
     pub(super) stop: Stop,
     pub(super) real_time: bool,
+    /// How old a block's oldest frame may be when its result leaves, where the source keeps real time.
+    pub(super) deadline_ns: u64,
     pub(super) injected: Injected,
+    pub(super) health: HealthRecorder,
     /// The gather task, which may wait for room in the link or for a buffer.
     pub(super) upstream: Waker,
     pub(super) timeline: Timeline,
@@ -116,7 +120,11 @@ impl<C: Consumer> ConsumeTask<C> {
                 let cx = ChunkCx { clock: self.clock, taken_ns: self.clock.now_ns(), live: self.real_time };
                 self.consumer.chunk(chunk, &cx)?;
                 let (position, frames, oldest_ns) = (chunk.position(), chunk.frames(), chunk.timestamp_ns());
-                self.live.health.block(frames, self.clock.now_ns().saturating_sub(oldest_ns));
+                let latency_ns = self.clock.now_ns().saturating_sub(oldest_ns);
+                self.health.block(frames.0, latency_ns);
+                if self.real_time && latency_ns > self.deadline_ns {
+                    self.health.deadline_missed();
+                }
                 self.timeline.deliver(position, frames);
                 self.live.delivered.store(self.timeline.delivered().0, Ordering::Relaxed);
             }
@@ -143,11 +151,12 @@ impl<C: Consumer> ConsumeTask<C> {
 
     fn enter(&mut self, gap: Gap) {
         self.timeline.lose(gap);
-        self.live.health.drops(gap.frames);
+        self.health.frames_dropped(gap.frames.0);
         match self.gaps.last_mut() {
             Some(last) if last.end() == gap.position && last.cause == gap.cause => last.frames += gap.frames,
             _ => {
                 self.gaps_total += 1;
+                self.health.overrun();
                 if self.gaps.len() < GAPS_KEPT {
                     self.gaps.push(gap);
                 }

@@ -5,6 +5,7 @@ use crate::core::format::{Frames, StreamFormat};
 use crate::core::health::HealthSnapshot;
 use crate::core::ledger::{Balance, EdgeSnapshot, Gap, Losses, Settled};
 use crate::core::pool::PoolMetrics;
+use crate::core::pressure::PressureStats;
 use crate::io::{Damage, SourceError};
 
 /// A running flow. Each figure is of its own instant, but for `settled`.
@@ -57,6 +58,8 @@ pub struct FlowReport {
     pub peak_bytes: u64,
     /// The pool's counters at the end.
     pub pool: PoolMetrics,
+    /// How often and how long the ring was so full that a loss was near.
+    pub pressure: PressureStats,
     /// What was wrong with the input, though frames could be had.
     pub damage: Option<Damage>,
     /// Why the source could not be read.

@@ -5,7 +5,8 @@ use super::flow::{Live, Pacing};
 use super::park::{Parker, Turn, Waker};
 use crate::core::format::{Frames, StreamPosition};
 use crate::core::ledger::LossCause;
-use crate::core::stream::StreamWriter;
+use crate::core::pressure::{BackpressureDetector, PressureStats};
+use crate::core::stream::{StreamGauge, StreamWriter};
 use crate::io::{Damage, Source, SourceError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -33,6 +34,7 @@ impl ReadState {
 /// What the source's thread leaves behind.
 #[derive(Debug, Default)]
 pub(super) struct SourceEnd {
+    pub(super) pressure: PressureStats,
     pub(super) damage: Option<Damage>,
     pub(super) error: Option<SourceError>,
 }
@@ -50,6 +52,9 @@ pub(super) struct SourceTask {
     pub(super) live: Arc<Live>,
     pub(super) parker: Parker,
     pub(super) downstream: Waker,
+    /// Watches how full the ring is.
+    pub(super) ring: StreamGauge,
+    pub(super) pressure: BackpressureDetector,
 }
 
 impl SourceTask {
@@ -91,7 +96,8 @@ impl SourceTask {
         }
         drop(self.writer);
         self.downstream.wake();
-        SourceEnd { damage: self.source.damage().cloned(), error }
+        let pressure = self.pressure.stats(self.clock.now_ns());
+        SourceEnd { pressure, damage: self.source.damage().cloned(), error }
     }
 
     /// Writes one quantum when its time has come; false when the flow is to end.
@@ -123,7 +129,9 @@ impl SourceTask {
             }
         }
         self.live.frames_in.fetch_add(frames.0, Ordering::Relaxed);
-        let written = self.writer.write(quantum, self.clock.now_ns());
+        let now_ns = self.clock.now_ns();
+        let written = self.writer.write(quantum, now_ns);
+        self.pressure.observe(self.ring.occupancy().0, self.ring.capacity().0, now_ns);
         // Nobody can ask a live source to wait: what a full ring handed back is gone, and the source says so.
         let cause = if self.writer.is_closed() { LossCause::DeadModule } else { LossCause::Overflow };
         self.writer.give_up(written.rejected, cause);

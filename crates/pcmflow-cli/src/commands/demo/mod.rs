@@ -3,13 +3,13 @@
 mod listen;
 mod screen;
 
-use crate::args::{DemoArgs, FlowArgs};
+use crate::args::DemoArgs;
 use crate::failure::{Failure, Outcome};
 use crate::run::Run;
 use listen::{Ear, Heard};
 use pcmflow::core::block::BufferConstants;
 use pcmflow::core::chunk::AudioChunk;
-use pcmflow::core::format::{Interleaved, SampleRate};
+use pcmflow::core::format::Interleaved;
 use pcmflow::core::stream::Overflow;
 use pcmflow::io::synth::Signal;
 use pcmflow::io::{Melody, MelodyNote, SynthSpec};

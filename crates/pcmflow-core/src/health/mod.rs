@@ -1,0 +1,283 @@
+//! How well a flow does: counters and a latency histogram on the hot side, figures and a score on the other.
+//!
+//! [`BufferHealthMonitor::new`] gives two halves. The [`HealthRecorder`] belongs to the thread that moves the audio;
+//! the monitor reads what it stores, and any number of clones of it do so independently: reading and
+//! [`reset`](BufferHealthMonitor::reset) only move the reader's own baseline.
+//!
+//! # The score
+//!
+//! 100 minus four penalties, in whole points, each rounded up, so that 100 means that nothing at all went wrong:
+//!
+//! | trouble | penalty | at most |
+//! | --- | --- | --- |
+//! | frames dropped, part of those offered (processed + dropped) | 1 point per 0.025 % | 40, at 1 % |
+//! | overruns, underruns and missed deadlines per block | 1 point per 0.033 % | 30, at 1 % |
+//! | errors per block | 1 point per 0.05 % | 20, at 1 % |
+//! | p99 latency above the limit | 1 point per 10 % of the limit | 10, at twice the limit |
+//!
+//! More trouble of one kind never raises it. Doing nothing is not trouble: a flow that stands still without underruns
+//! scores 100, and its throughput says 0.
+
+mod figures;
+#[cfg(test)]
+mod tests;
+
+pub use figures::HealthFigures;
+
+use crate::histogram::LatencyHistogram;
+use crate::sync::{AtomicU64, Ordering};
+use alloc::sync::Arc;
+
+/// What counts as healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// The latency that 99 % of the blocks should keep, 1 to [`LatencyHistogram::LIMIT_NS`]; by default 10 ms.
+    pub latency_limit_ns: u64,
+    /// The lowest score that is healthy, 1 to 100; by default 80.
+    pub healthy_score_min: u8,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { latency_limit_ns: 10_000_000, healthy_score_min: 80 }
+    }
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HealthError {
+    /// The latency limit is out of range.
+    #[error("health.latency_limit_ns is {latency_limit_ns}, allowed are 1 to {max}", max = LatencyHistogram::LIMIT_NS)]
+    LatencyLimit {
+        /// The refused limit.
+        latency_limit_ns: u64,
+    },
+    /// The lowest healthy score is out of range.
+    #[error("health.healthy_score_min is {healthy_score_min}, allowed are 1 to 100")]
+    HealthyScore {
+        /// The refused score.
+        healthy_score_min: u8,
+    },
+}
+
+/// What the two halves share. Aligned so that no reader of something else disturbs the writer.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shared {
+    frames: AtomicU64,
+    frames_dropped: AtomicU64,
+    overruns: AtomicU64,
+    underruns: AtomicU64,
+    errors: AtomicU64,
+    deadlines_missed: AtomicU64,
+    latency: LatencyHistogram,
+}
+
+/// The hot side: counts what happens. One thread's, hence not `Clone`.
+#[derive(Debug)]
+pub struct HealthRecorder {
+    shared: Arc<Shared>,
+}
+
+impl HealthRecorder {
+    /// Only this half writes, and it takes `&mut`, so that load and store are as good as one step.
+    #[inline]
+    fn add(counter: &AtomicU64, count: u64) {
+        counter.store(counter.load(Ordering::Relaxed).saturating_add(count), Ordering::Relaxed);
+    }
+
+    /// Counts one block of `frames` frames that went through, `latency_ns` after it was captured or asked for.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn block(&mut self, frames: u64, latency_ns: u64) {
+        Self::add(&self.shared.frames, frames);
+        self.shared.latency.record(latency_ns);
+    }
+
+    /// Counts frames that were lost.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn frames_dropped(&mut self, frames: u64) {
+        Self::add(&self.shared.frames_dropped, frames);
+    }
+
+    /// Counts a moment in which there was no room for what came.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn overrun(&mut self) {
+        Self::add(&self.shared.overruns, 1);
+    }
+
+    /// Counts a moment in which there was nothing to give.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn underrun(&mut self) {
+        Self::add(&self.shared.underruns, 1);
+    }
+
+    /// Counts a failed operation.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn error(&mut self) {
+        Self::add(&self.shared.errors, 1);
+    }
+
+    /// Counts a block that was done too late.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn deadline_missed(&mut self) {
+        Self::add(&self.shared.deadlines_missed, 1);
+    }
+}
+
+/// How the last interval's score compares with that of the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Trend {
+    /// There is no interval before.
+    #[default]
+    Unknown,
+    /// Higher by [`Trend::STEP`] points or more.
+    Improving,
+    /// Less than [`Trend::STEP`] points apart.
+    Steady,
+    /// Lower by [`Trend::STEP`] points or more.
+    Worsening,
+}
+
+impl Trend {
+    /// Points that make a trend.
+    pub const STEP: u8 = 3;
+
+    fn of(score: u8, previous: Option<u8>) -> Self {
+        match previous {
+            None => Self::Unknown,
+            Some(previous) if score >= previous.saturating_add(Self::STEP) => Self::Improving,
+            Some(previous) if previous >= score.saturating_add(Self::STEP) => Self::Worsening,
+            Some(_) => Self::Steady,
+        }
+    }
+}
+
+/// One look at a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthSnapshot {
+    /// Since the monitor was made or last reset; its duration is the uptime.
+    pub total: HealthFigures,
+    /// Since the snapshot before, or since then.
+    pub interval: HealthFigures,
+    /// The score of the interval, 0 to 100.
+    pub score: u8,
+    /// Whether the score is at least `healthy_score_min`.
+    pub is_healthy: bool,
+    /// The interval beside the one before.
+    pub trend: Trend,
+}
+
+/// The reading side: figures, score and trend of what a [`HealthRecorder`] counts.
+///
+/// A clone starts with the same baseline and goes its own way.
+///
+/// ```
+/// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
+/// let (mut recorder, mut monitor) = BufferHealthMonitor::new(HealthConfig::default(), 0)?;
+/// for _ in 0..375 {
+///     recorder.block(128, 150_000);
+/// }
+/// let now = monitor.snapshot(1_000_000_000);
+/// assert_eq!((now.total.frames_per_s(), now.score, now.is_healthy), (48_000, 100, true));
+/// recorder.frames_dropped(480);
+/// let now = monitor.snapshot(2_000_000_000);
+/// assert_eq!((now.interval.frames, now.interval.frames_dropped, now.score), (0, 480, 60));
+/// # Ok::<(), pcmflow_core::health::HealthError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct BufferHealthMonitor {
+    shared: Arc<Shared>,
+    config: HealthConfig,
+    started_ns: u64,
+    /// The counters when the monitor was made or reset.
+    baseline: HealthFigures,
+    /// The totals of the last snapshot.
+    previous: HealthFigures,
+    previous_score: Option<u8>,
+}
+
+impl BufferHealthMonitor {
+    /// Makes a pair of halves; the uptime counts from `now_ns`.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`HealthError`] for the number that is out of range.
+    pub fn new(config: HealthConfig, now_ns: u64) -> Result<(HealthRecorder, Self), HealthError> {
+        let HealthConfig { latency_limit_ns, healthy_score_min } = config;
+        if !(1..=LatencyHistogram::LIMIT_NS).contains(&latency_limit_ns) {
+            return Err(HealthError::LatencyLimit { latency_limit_ns });
+        }
+        if !(1..=100).contains(&healthy_score_min) {
+            return Err(HealthError::HealthyScore { healthy_score_min });
+        }
+        let shared = Arc::new(Shared::default());
+        let monitor = Self {
+            shared: Arc::clone(&shared),
+            config,
+            started_ns: now_ns,
+            baseline: HealthFigures::empty(),
+            previous: HealthFigures::empty(),
+            previous_score: None,
+        };
+        Ok((HealthRecorder { shared }, monitor))
+    }
+
+    /// The counters as they are, since they began.
+    fn read(&self) -> HealthFigures {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let shared = &*self.shared;
+        HealthFigures {
+            duration_ns: 0,
+            frames: get(&shared.frames),
+            frames_dropped: get(&shared.frames_dropped),
+            overruns: get(&shared.overruns),
+            underruns: get(&shared.underruns),
+            errors: get(&shared.errors),
+            deadlines_missed: get(&shared.deadlines_missed),
+            latency: shared.latency.snapshot(),
+        }
+    }
+
+    /// What happened up to `now_ns`, and since the snapshot before.
+    ///
+    /// The counters are read one after the other while the recorder goes on, so that a block under way may be in one
+    /// and not yet in another. Never disturbs the recorder.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn snapshot(&mut self, now_ns: u64) -> HealthSnapshot {
+        let mut total = self.read().since(&self.baseline);
+        total.duration_ns = now_ns.saturating_sub(self.started_ns);
+        let interval = total.since(&self.previous);
+        let score = interval.score(self.config);
+        let trend = Trend::of(score, self.previous_score);
+        self.previous = total.clone();
+        self.previous_score = Some(score);
+        let is_healthy = score >= self.config.healthy_score_min;
+        HealthSnapshot { total, interval, score, is_healthy, trend }
+    }
+
+    /// Starts this monitor's totals, uptime and trend anew at `now_ns`. Stores nothing into the counters, and other
+    /// clones don't notice.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn reset(&mut self, now_ns: u64) {
+        self.baseline = self.read();
+        self.started_ns = now_ns;
+        self.previous = HealthFigures::empty();
+        self.previous_score = None;
+    }
+}

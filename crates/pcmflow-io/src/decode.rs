@@ -3,6 +3,7 @@
 //! Whatever a file holds, this ends: errors in a row are bounded, metadata is bounded, panics of a decoder are caught,
 //! and a decoder that panicked is never called again.
 
+use crate::channels::ChannelMap;
 use crate::source::{Damage, Source, SourceError};
 use pcmflow_core::format::{FormatError, Frames, StreamFormat};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,6 +86,15 @@ impl DecodedSource {
                 self.decoded += Frames::in_samples(self.pending.len(), format.channels);
                 return;
             }
+            Next::Frames(Ok(format)) if self.track.mpeg.is_some() && format.rate == self.format.rate => {
+                let map = ChannelMap::new(format.channels, self.format.channels);
+                let frames = Frames::in_samples(self.pending.len(), format.channels);
+                let mut mapped = vec![0.0; frames.samples(self.format.channels)];
+                map.map(&self.pending, &mut mapped);
+                self.pending = mapped;
+                self.decoded += frames;
+                return;
+            }
             Next::Frames(other) => {
                 self.pending.clear();
                 let before = self.format;
@@ -159,6 +169,8 @@ struct Track {
     decoder: Box<dyn AudioDecoder>,
     id: u32,
     frames_promised: Option<Frames>,
+    /// For MPEG audio, whose packets may change between mono and stereo: the signal of the last packet.
+    mpeg: Option<MpegSignal>,
 }
 
 impl Track {
@@ -176,8 +188,9 @@ impl Track {
                 }
                 error => broken(name, &error.to_string()),
             })?;
-        let (decoder, id, frames_promised) = make_decoder(&*reader, name)?;
-        Ok(Track { reader, decoder, id, frames_promised })
+        let Made { decoder, id, frames_promised } = make_decoder(&*reader, name)?;
+        let mpeg = decoder.codec_info().short_name.starts_with("mp").then_some(MpegSignal(0));
+        Ok(Track { reader, decoder, id, frames_promised, mpeg })
     }
 
     /// Appends the frames of the next packet that has any.
@@ -212,9 +225,9 @@ impl Track {
             Ok(None) => return Ok(Some(Next::End)),
             Err(Error::ResetRequired) => {
                 // A chained stream begins: its tracks replace those before.
-                let (decoder, id, _) = make_decoder(&*self.reader, "the next part of the stream")
+                let made = make_decoder(&*self.reader, "the next part of the stream")
                     .map_err(|error| Failure::Stream(error.to_string()))?;
-                (self.decoder, self.id, self.frames_promised) = (decoder, id, None);
+                (self.decoder, self.id) = (made.decoder, made.id);
                 return Ok(None);
             }
             Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -224,6 +237,16 @@ impl Track {
         };
         if packet.track_id != self.id {
             return Ok(None);
+        }
+        if let Some(before) = self.mpeg {
+            let signal = MpegSignal::of(&packet.data);
+            // The decoder of MPEG audio keeps to the signal of its first packet; another signal needs another decoder.
+            if before != MpegSignal(0) && signal != before {
+                let made = make_decoder(&*self.reader, "the stream")
+                    .map_err(|error| Failure::Stream(error.to_string()))?;
+                self.decoder = made.decoder;
+            }
+            self.mpeg = Some(signal);
         }
         match self.decoder.decode(&packet) {
             Ok(audio) if audio.frames() == 0 => Ok(None),
@@ -240,6 +263,23 @@ impl Track {
 
     fn checksum_wrong(&mut self) -> bool {
         guarded(|| self.decoder.finalize().verify_ok) == Some(Some(false))
+    }
+}
+
+/// Version, rate and whether there is one channel: the bits of an MPEG audio header (ISO 11172-3, 2.4.1.3) on which the
+/// decoded signal depends, and a one that tells it from none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct MpegSignal(u32);
+
+impl MpegSignal {
+    fn of(packet: &[u8]) -> Self {
+        match packet {
+            [_, version, rate, mode, ..] => {
+                let mono = u32::from(mode & 0xC0 == 0xC0);
+                Self(1 << 16 | u32::from(version & 0x18) << 8 | u32::from(rate & 0x0C) | mono)
+            }
+            _ => Self(0),
+        }
     }
 }
 
@@ -266,11 +306,15 @@ fn broken(name: &str, reason: &str) -> SourceError {
     SourceError::Damaged { name: name.into(), reason: reason.into() }
 }
 
+/// A decoder and the track it is for.
+struct Made {
+    decoder: Box<dyn AudioDecoder>,
+    id: u32,
+    frames_promised: Option<Frames>,
+}
+
 /// Picks the default audio track and makes its decoder.
-fn make_decoder(
-    reader: &dyn FormatReader,
-    name: &str,
-) -> Result<(Box<dyn AudioDecoder>, u32, Option<Frames>), SourceError> {
+fn make_decoder(reader: &dyn FormatReader, name: &str) -> Result<Made, SourceError> {
     let track =
         reader.default_track(TrackType::Audio).ok_or_else(|| SourceError::NoAudio { name: name.into() })?;
     let parameters = track
@@ -292,7 +336,7 @@ fn make_decoder(
             error => broken(name, &error.to_string()),
         },
     )?;
-    Ok((decoder, track.id, track.num_frames.map(Frames)))
+    Ok(Made { decoder, id: track.id, frames_promised: track.num_frames.map(Frames) })
 }
 
 /// Names the codecs that files are likely to hold and that have no decoder here.

@@ -1,6 +1,7 @@
 //! Files, pipes and anything else that can be read, opened by content and never by extension.
 
 use crate::decode::{DecodedInfo, DecodedSource};
+use crate::flac;
 use crate::pcm::{PcmLayout, PcmSource};
 use crate::scan::ScanOptions;
 use crate::source::{Damage, Source, SourceError};
@@ -133,15 +134,14 @@ pub fn open_file(path: impl AsRef<Path>) -> Result<FileSource, SourceError> {
         return open_reader(file, &name, None);
     }
     let again = file.try_clone().map_err(open_failed)?;
-    let rewind = move || {
-        file.rewind()?;
-        Ok(Box::new(file) as Box<dyn MediaSource>)
-    };
     match sniff(again, &name)? {
         Sniffed::Wav(source) => Ok(source),
-        Sniffed::Other { .. } => rewind()
-            .map_err(|source| SourceError::Read { name: name.clone(), source })
-            .and_then(|media| decoded(media, &name)),
+        Sniffed::Flac { head, input } => decoded(forward_only(head, input), &name),
+        Sniffed::Other { .. } => {
+            // Some containers keep at the end what is needed first, so the decoder may seek.
+            file.rewind().map_err(|source| SourceError::Read { name: name.clone(), source })?;
+            decoded(Box::new(file), &name)
+        }
     }
 }
 
@@ -168,12 +168,17 @@ pub fn open_reader(
     }
     match sniff(reader, name)? {
         Sniffed::Wav(source) => Ok(source),
-        Sniffed::Other { tape, input } => {
-            // The library wants a source that threads could share; a mutex that is never contended gives it that.
-            let whole = Unshared(Mutex::new(Box::new(Cursor::new(tape).chain(input))));
-            decoded(Box::new(ReadOnlySource::new(whole)), name)
+        Sniffed::Flac { head, input } | Sniffed::Other { head, input } => {
+            decoded(forward_only(head, input), name)
         }
     }
+}
+
+/// `head` and then `input`, for a decoder that does without seeking.
+fn forward_only(head: Vec<u8>, input: Input) -> Box<dyn MediaSource> {
+    // The library wants a source that threads could share; a mutex that is never contended gives it that.
+    let whole = Unshared(Mutex::new(Box::new(Cursor::new(head).chain(input))));
+    Box::new(ReadOnlySource::new(whole))
 }
 
 fn decoded(media: Box<dyn MediaSource>, name: &str) -> Result<FileSource, SourceError> {
@@ -203,11 +208,13 @@ fn uncompressed(input: Input, name: &str, layout: PcmLayout, container: &str) ->
 enum Sniffed {
     /// Uncompressed WAV, ready to be read.
     Wav(FileSource),
-    /// Anything else: `tape` was read already, the rest comes from `input`.
-    Other { tape: Vec<u8>, input: Input },
+    /// FLAC: `head` stands for all that was read, the frames come from `input`.
+    Flac { head: Vec<u8>, input: Input },
+    /// Anything else: `head` was read already, the rest comes from `input`.
+    Other { head: Vec<u8>, input: Input },
 }
 
-/// Reads as much as is needed to tell WAV from the rest, which is little.
+/// Reads as much as is needed to tell what this is, and the header of WAV and FLAC.
 fn sniff(reader: impl Read + Send + 'static, name: &str) -> Result<Sniffed, SourceError> {
     let reader: Box<dyn Read + Send> = Box::new(reader);
     let mut input = BufReader::with_capacity(READ_AHEAD_BYTES, reader);
@@ -220,11 +227,18 @@ fn sniff(reader: impl Read + Send + 'static, name: &str) -> Result<Sniffed, Sour
     if tape.is_empty() {
         return Err(SourceError::Empty { name: name.into() });
     }
-    if !wav::is_wav(&tape) {
-        return Ok(Sniffed::Other { tape, input });
+    if flac::is_flac(&tape) {
+        let mut whole = Cursor::new(tape).chain(input);
+        let head = flac::strip_metadata(&mut whole).map_err(|error| SourceError::Damaged {
+            name: name.into(),
+            reason: format!("its metadata can't be read: {error}"),
+        })?;
+        return Ok(Sniffed::Flac { head: head.into(), input: whole.into_inner().1 });
     }
-    let head = Cursor::new(std::mem::take(&mut tape));
-    let mut recorder = Recorder { input: head.chain(input), tape, complete: true };
+    if !wav::is_wav(&tape) {
+        return Ok(Sniffed::Other { head: tape, input });
+    }
+    let mut recorder = Recorder { input: Cursor::new(tape).chain(input), tape: Vec::new(), complete: true };
     let parsed = wav::parse(&mut recorder);
     let Recorder { input, tape, complete } = recorder;
     let (_, input) = input.into_inner();
@@ -234,7 +248,7 @@ fn sniff(reader: impl Read + Send + 'static, name: &str) -> Result<Sniffed, Sour
                 PcmLayout { codec: header.codec, format: header.format, data_bytes: header.data_bytes };
             Ok(Sniffed::Wav(uncompressed(input, name, layout, header.container)))
         }
-        Err(WavError::Compressed(_)) if complete => Ok(Sniffed::Other { tape, input }),
+        Err(WavError::Compressed(_)) if complete => Ok(Sniffed::Other { head: tape, input }),
         Err(WavError::Compressed(tag)) => Err(SourceError::UnsupportedCodec {
             name: name.into(),
             codec: format!("WAV codec {:#06x} behind a very long header", tag.0),

@@ -17,6 +17,7 @@
 pub mod channels;
 mod decode;
 pub mod file;
+mod flac;
 mod pcm;
 pub mod resample;
 pub mod scan;

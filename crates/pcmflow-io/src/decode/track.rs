@@ -67,7 +67,10 @@ impl Track {
         let reader = symphonia::default::get_probe()
             .probe(&Hint::new(), stream, FormatOptions::default(), metadata)
             .map_err(|error| match error {
-                Error::Unsupported(_) => SourceError::UnknownContainer { name: name.into() },
+                Error::Unsupported(what) if what.starts_with("core (probe)") => {
+                    SourceError::UnknownContainer { name: name.into() }
+                }
+                Error::Unsupported(feature) => SourceError::Unsupported { name: name.into(), feature },
                 Error::IoError(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
                     SourceError::Read { name: name.into(), source }
                 }

@@ -17,6 +17,7 @@
 pub mod channels;
 mod decode;
 pub mod file;
+mod flac;
 mod pcm;
 pub mod resample;
 pub mod scan;
@@ -31,3 +32,8 @@ pub use resample::{ResampleError, Resampler};
 pub use sink::{JsonLines, NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
 pub use source::{Damage, Source, SourceError};
 pub use synth::{Melody, MelodyNote, SynthError, SynthSource, SynthSpec};
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod samples;

@@ -149,3 +149,96 @@ impl Source for PcmSource {
         self.damage.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Trickle, read_all};
+
+    const S24: &str = "s24le";
+
+    fn source(input: Trickle, channels: u32, data_bytes: Option<u64>) -> PcmSource {
+        let layout = PcmLayout {
+            codec: PcmCodec::Linear(S24.parse().unwrap()),
+            format: StreamFormat::new(8_000, channels).unwrap(),
+            data_bytes,
+        };
+        PcmSource::new(BufReader::new(Box::new(input)), "a pipe".into(), layout)
+    }
+
+    fn trickle(bytes: usize, per_read: usize, then: Option<io::ErrorKind>) -> Trickle {
+        // Each sample counts one up in its top byte: 1/128 per sample.
+        let bytes = (0..bytes).map(|n| if n % 3 == 2 { (n / 3 % 100) as u8 } else { 0 }).collect();
+        Trickle { bytes, per_read, then }
+    }
+
+    #[test]
+    fn frames_survive_any_cut_of_the_stream() {
+        let expected: Vec<f32> = (0..60).map(|n| n as f32 / 128.0).collect();
+        for per_read in 1..40 {
+            for block in [2, 3, 7, 100] {
+                let mut source = source(trickle(180, per_read, None), 2, None);
+                assert_eq!(
+                    read_all(&mut source, block).unwrap(),
+                    expected,
+                    "{per_read} bytes, {block} samples"
+                );
+                assert_eq!(source.damage(), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_is_there_as_soon_as_its_bytes_are() {
+        // An error stands for "would block for ever": whoever reads on too early meets it.
+        let mut source = source(trickle(14, 7, Some(io::ErrorKind::TimedOut)), 1, None);
+        let mut out = [0.0; 100];
+        assert_eq!(source.read(&mut out).unwrap(), Frames(2));
+        assert_eq!(source.read(&mut out).unwrap(), Frames(2));
+        assert_eq!(source.read(&mut out).unwrap(), Frames::ZERO);
+        assert!(source.damage().unwrap().first.contains("reading failed"));
+    }
+
+    #[test]
+    fn nothing_is_read_beyond_the_promised_length() {
+        let mut source = source(trickle(12, 12, Some(io::ErrorKind::TimedOut)), 2, Some(12));
+        assert_eq!(source.frames_hint(), Some(Frames(2)));
+        assert_eq!(read_all(&mut source, 100).unwrap().len(), 4);
+        assert_eq!(source.damage(), None);
+        // What follows the audio is not audio.
+        let mut source = self::source(trickle(100, 100, None), 2, Some(12));
+        assert_eq!(read_all(&mut source, 100).unwrap().len(), 4);
+        assert_eq!(source.damage(), None);
+    }
+
+    #[test]
+    fn truncation_is_told() {
+        let damage = |bytes, promised| {
+            let mut source = source(trickle(bytes, 5, None), 2, promised);
+            let frames = read_all(&mut source, 64).unwrap().len() / 2;
+            (frames, source.damage().map(|damage| damage.to_string()))
+        };
+        assert_eq!(damage(17, None), (2, Some("truncated: the last frame has 5 of its 6 bytes".into())));
+        assert_eq!(
+            damage(17, Some(24)),
+            (2, Some("truncated: 7 of 24 bytes of audio are missing at the end".into()))
+        );
+        assert_eq!(damage(100, Some(13)), (2, Some("truncated: the last frame has 1 of its 6 bytes".into())));
+        assert_eq!(damage(18, Some(18)), (3, None));
+    }
+
+    #[test]
+    fn an_error_before_the_first_frame_is_an_error() {
+        let mut source = source(trickle(0, 1, Some(io::ErrorKind::PermissionDenied)), 1, None);
+        let error = source.read(&mut [0.0; 4]).unwrap_err();
+        assert!(error.to_string().starts_with("can't read a pipe"), "{error}");
+        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Frames::ZERO, "the end stays the end");
+    }
+
+    #[test]
+    fn a_slice_shorter_than_a_frame_takes_nothing() {
+        let mut source = source(trickle(12, 12, None), 2, None);
+        assert_eq!(source.read(&mut [9.0; 1]).unwrap(), Frames::ZERO);
+        assert_eq!(source.read(&mut [9.0; 2]).unwrap(), Frames(1));
+    }
+}

@@ -117,6 +117,17 @@ pub enum SourceError {
         /// Path or name of the stream.
         name: String,
     },
+    /// The container is known and uses something of which the decoder knows nothing, or keeps at its end what is needed
+    /// first: give the file and not a pipe.
+    #[error(
+        "{name} can't be read here: {feature} (a file may do where a pipe does not, because it can be sought)"
+    )]
+    Unsupported {
+        /// Path or name of the stream.
+        name: String,
+        /// What is unsupported or missing, in the decoder's words.
+        feature: &'static str,
+    },
     /// The container is known, the codec in it is not: convert the file first.
     #[error("{name} holds {codec}, for which there is no decoder here; convert it to WAV or FLAC first")]
     UnsupportedCodec {

@@ -211,3 +211,139 @@ impl<R: Read> Chunks<'_, R> {
         Ok((fmt, 16))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Wav, chunk};
+
+    fn parsed(wav: &Wav) -> Result<WavHeader, WavError> {
+        let bytes = wav.bytes();
+        assert!(is_wav(&bytes));
+        parse(&mut &bytes[..])
+    }
+
+    fn codec_of(tag: u16, bits: u16, container: u16) -> Result<String, String> {
+        let wav = Wav { tag, bits, channels: 2, block_align: 2 * container, ..Default::default() };
+        parsed(&wav).map(|header| header.codec.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_sample_format_is_told() {
+        for (tag, bits, container, codec) in [
+            (1, 8, 1, "u8"),
+            (1, 16, 2, "s16le"),
+            (1, 12, 2, "s16le"),
+            (1, 24, 3, "s24le"),
+            (1, 20, 3, "s24le"),
+            (1, 24, 4, "s24le in 32 bit"),
+            (1, 32, 4, "s32le"),
+            (3, 32, 4, "f32le"),
+            (3, 64, 8, "f64le"),
+            (6, 8, 1, "A-law"),
+            (7, 8, 1, "µ-law"),
+        ] {
+            assert_eq!(codec_of(tag, bits, container).as_deref(), Ok(codec), "tag {tag}, {bits} bits");
+        }
+        assert_eq!(codec_of(1, 0, 2).unwrap_err(), "0 bits per sample");
+        assert_eq!(codec_of(1, 64, 8).unwrap_err(), "64 bits per sample");
+        assert_eq!(codec_of(3, 16, 2).unwrap_err(), "16 bits per sample");
+        assert_eq!(codec_of(0x11, 4, 1).unwrap_err(), "codec 0x0011");
+    }
+
+    #[test]
+    fn an_extensible_header_names_the_codec_in_its_guid() {
+        let wav = Wav { sub_tag: Some(3), bits: 32, block_align: 4, data: vec![0; 8], ..Default::default() };
+        assert_eq!(parsed(&wav).unwrap().codec.to_string(), "f32le");
+        let big = Wav { magic: b"RIFX", ..wav };
+        let header = parsed(&big).unwrap();
+        assert_eq!((header.codec.to_string().as_str(), header.container), ("f32be", "RIFX"));
+        assert_eq!((header.format.rate.hz(), header.data_bytes), (8_000, Some(8)));
+    }
+
+    #[test]
+    fn a_block_size_that_lies_is_overruled_by_the_bits() {
+        for block_align in [0, 1, 5, 4] {
+            let wav = Wav { channels: 3, bits: 24, block_align, ..Default::default() };
+            assert_eq!(parsed(&wav).unwrap().codec.to_string(), "s24le");
+        }
+    }
+
+    #[test]
+    fn long_files_have_their_length_elsewhere() {
+        let mut ds64 = [0u64.to_le_bytes(), 5_000_000_000u64.to_le_bytes()].concat();
+        ds64.extend([0; 12]);
+        for magic in [b"RF64", b"BW64"] {
+            let wav = Wav {
+                magic,
+                before: chunk(b"ds64", &ds64),
+                data_bytes: Some(u32::MAX),
+                riff_bytes: Some(u32::MAX),
+                ..Default::default()
+            };
+            let header = parsed(&wav).unwrap();
+            assert_eq!((header.data_bytes, header.container.as_bytes()), (Some(5_000_000_000), &magic[..]));
+            // A length in the usual place counts, whatever stands elsewhere.
+            assert_eq!(parsed(&Wav { data_bytes: Some(10), ..wav }).unwrap().data_bytes, Some(10));
+        }
+    }
+
+    #[test]
+    fn lengths_that_pipes_leave_behind_mean_unknown() {
+        let length = |data_bytes, riff_bytes| {
+            parsed(&Wav { data_bytes: Some(data_bytes), riff_bytes, ..Default::default() })
+                .unwrap()
+                .data_bytes
+        };
+        assert_eq!(length(u32::MAX, Some(u32::MAX)), None, "ffmpeg");
+        assert_eq!(length(0x7FFF_F000, Some(0x7FFF_F024)), None, "sox");
+        assert_eq!(length(u32::MAX - 44, None), None);
+        assert_eq!(length(0, Some(0)), None, "never finished");
+        assert_eq!(length(0, Some(36)), None, "finished before the audio came");
+        assert_eq!(length(0, Some(u32::MAX)), None);
+        assert_eq!(length(0, Some(100)), Some(0), "empty, tags follow");
+        assert_eq!(length(4, None), Some(4));
+    }
+
+    #[test]
+    fn other_chunks_are_skipped_with_their_padding() {
+        let wav = Wav {
+            before: chunk(b"JUNK", &[1; 27]),
+            between: [chunk(b"fact", &[0; 4]), chunk(b"bext", &[2; 601])].concat(),
+            data: vec![0; 6],
+            ..Default::default()
+        };
+        assert_eq!(parsed(&wav).unwrap().data_bytes, Some(6));
+    }
+
+    #[test]
+    fn headers_that_are_none_are_named() {
+        let error = |bytes: &[u8]| parse(&mut &bytes[..]).unwrap_err().to_string();
+        let wav = Wav::default().bytes();
+        for end in [0, 11, 12, 17, 20, 30, 40] {
+            assert_eq!(error(&wav[..end]), "the header ends before the audio begins", "cut at {end}");
+        }
+        let head = &wav[..12];
+        assert_eq!(
+            error(&[head, &chunk(b"data", &[])].concat()),
+            "the header has no format chunk before the audio"
+        );
+        assert!(error(&[head, &chunk(b"fmt ", &[0; 14])].concat()).contains("has 14 bytes"));
+        assert_eq!(error(&[head, &[0; 9_000]].concat()), "no audio among the first 1024 chunks");
+        assert!(matches!(
+            parsed(&Wav { channels: 0, ..Default::default() }),
+            Err(WavError::Format(FormatError::Channels { channels: 0 }))
+        ));
+        assert!(matches!(
+            parsed(&Wav { rate_hz: 0, ..Default::default() }),
+            Err(WavError::Format(FormatError::Rate { hz: 0 }))
+        ));
+    }
+
+    #[test]
+    fn an_endless_header_is_given_up() {
+        let head = [&Wav::default().bytes()[..12], b"JUNK", &u32::MAX.to_le_bytes()].concat();
+        let mut endless = Read::chain(&head[..], io::repeat(0));
+        assert!(matches!(parse(&mut endless), Err(WavError::NoData)));
+    }
+}

@@ -5,6 +5,7 @@
 
 mod bench;
 mod coverage;
+mod formats;
 mod llvm;
 mod options;
 mod proof;
@@ -72,6 +73,12 @@ const CHORES: &[Chore] = &[
         arguments: "[--html]",
         does: "line coverage per crate; fails under the floors of pcmflow-core, -pitch and -io",
         run: coverage::chore,
+    },
+    Chore {
+        name: "formats",
+        arguments: "DIR",
+        does: "decode every file that DIR/formats.csv lists, beside what ffmpeg and libsndfile found",
+        run: |arguments| Ok(formats::run(arguments)?),
     },
     Chore {
         name: "bench",

@@ -70,7 +70,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "coverage",
-        arguments: "[--html]",
+        arguments: "[--html] [CRATE…]",
         does: "line coverage per crate; fails under the floors of pcmflow-core, -pitch and -io",
         run: coverage::chore,
     },
@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn an_unknown_chore_or_argument_is_wrong_usage() {
         let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
-        for line in ["", "nonsense", "test --nonsense", "tidy x", "coverage --htm", "proof --seconds x"] {
+        for line in ["", "nonsense", "test --nonsense", "tidy x", "coverage --htm core", "proof --seconds x"]
+        {
             assert!(matches!(dispatch(&words(line)), Err(Failure::Usage(_))), "`{line}`");
         }
         assert_eq!(dispatch(&words("help")), Ok(()));

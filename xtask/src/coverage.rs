@@ -1,6 +1,6 @@
 //! Line coverage per crate.
 //!
-//! How it is counted: the unit and integration tests of the whole workspace run with `-Cinstrument-coverage`; a line
+//! How it is counted: the unit and integration tests of the whole workspace (or of the crates that are named) run with `-Cinstrument-coverage`; a line
 //! counts when the compiler made code for it in `crates/*/src`; it is covered when any test ran it. Test code itself
 //! (a top-level `#[cfg(test)] mod`, files named `tests.rs`) is left out of both numbers. Documentation examples do
 //! not count, because stable Rust cannot instrument them. Generic functions that nothing calls make no code and are not seen.
@@ -20,16 +20,16 @@ const FLOOR_PERCENT: f64 = 90.0;
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
     let html = options.flag("--html");
-    options.done()?;
-    measure(html).map_err(Failure::Failed)
+    let crates = options.words()?;
+    measure(&crates, html).map_err(Failure::Failed)
 }
 
-/// Builds, runs and reports; fails when a crate is under its floor.
-pub(crate) fn measure(html: bool) -> Result<(), String> {
+/// Builds, runs and reports; fails when a crate is under its floor. No crate named means all of them.
+pub(crate) fn measure(crates: &[String], html: bool) -> Result<(), String> {
     let tools = Tools::find().map_err(|why| format!("{why}; `cargo xtask setup --proof` gets them"))?;
     let place = root().join("target/coverage");
-    let profile = collect(&tools, &place)?;
-    let objects = objects(&place)?;
+    let profile = collect(&tools, &place, crates)?;
+    let objects = objects(&place, crates)?;
     let lcov = export(&tools, &profile, &objects, &["export", "--format=lcov"])?;
     let files = parse(&lcov, &root());
     if files.is_empty() {
@@ -41,35 +41,39 @@ pub(crate) fn measure(html: bool) -> Result<(), String> {
         export(&tools, &profile, &objects, &["show", "--format=html", &to])?;
         println!("pages: {}", pages.join("index.html").display());
     }
-    report(&files)
+    report(&files, crates)
 }
 
 /// `cargo test` with instrumentation, in a target directory of its own.
-fn instrumented(place: &Path, more: &[&str]) -> Result<Command, String> {
+fn instrumented(place: &Path, crates: &[String], more: &[&str]) -> Result<Command, String> {
     // Naming the target keeps build scripts and procedural macros free of instrumentation.
     let host = Compiler::installed()?.host;
-    let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--target", &host]);
+    let mut command = cargo(&["test", "--lib", "--bins", "--tests", "--target", &host]);
+    match crates {
+        [] => command.arg("--workspace"),
+        some => command.args(some.iter().flat_map(|name| ["-p", name])),
+    };
     command.args(more).env("RUSTFLAGS", "-Cinstrument-coverage").env("CARGO_TARGET_DIR", place.join("build"));
     command.env("LLVM_PROFILE_FILE", place.join("raw/%p-%m.profraw"));
     Ok(command)
 }
 
 /// Runs the tests and merges what they left; returns the merged profile.
-fn collect(tools: &Tools, place: &Path) -> Result<PathBuf, String> {
+fn collect(tools: &Tools, place: &Path, crates: &[String]) -> Result<PathBuf, String> {
     let raw = place.join("raw");
     // What an earlier run left would count for code that has changed since.
     if raw.exists() {
         std::fs::remove_dir_all(&raw).map_err(|error| format!("cannot empty {}: {error}", raw.display()))?;
     }
-    run(&mut instrumented(place, &["--quiet"])?)?;
+    run(&mut instrumented(place, crates, &["--quiet"])?)?;
     let profile = place.join("merged.profdata");
     run(Command::new(&tools.profdata).args(["merge", "--sparse", "-o"]).arg(&profile).arg(&raw))?;
     Ok(profile)
 }
 
 /// The test programs (and the program that they start), which hold the map from counters to lines.
-fn objects(place: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut command = instrumented(place, &["--no-run", "--message-format=json"])?;
+fn objects(place: &Path, crates: &[String]) -> Result<Vec<PathBuf>, String> {
+    let mut command = instrumented(place, crates, &["--no-run", "--message-format=json"])?;
     let objects = executables(&output(command.stderr(Stdio::inherit()))?);
     if objects.is_empty() { Err("cargo named no test program".into()) } else { Ok(objects) }
 }
@@ -150,7 +154,7 @@ fn test_lines(text: &str) -> Vec<bool> {
 }
 
 /// Prints the table and the least covered files.
-fn report(files: &BTreeMap<String, Lines>) -> Result<(), String> {
+fn report(files: &BTreeMap<String, Lines>, tested: &[String]) -> Result<(), String> {
     let mut crates: BTreeMap<&str, Lines> = BTreeMap::new();
     for (path, lines) in files {
         let sum = crates.entry(path.split('/').nth(1).unwrap_or("")).or_default();
@@ -163,7 +167,7 @@ fn report(files: &BTreeMap<String, Lines>) -> Result<(), String> {
         let floor = if HELD.contains(name) { format!("{FLOOR_PERCENT:.0} %") } else { "none".into() };
         println!("{name:<16} {:>7} {:>8} {:>7.1}   {floor}", lines.found, lines.hit, lines.percent());
     }
-    for name in HELD {
+    for name in HELD.iter().filter(|name| tested.is_empty() || tested.iter().any(|tested| tested == *name)) {
         let lines = crates.get(name).copied().unwrap_or_default();
         if lines.found == 0 || lines.percent() < FLOOR_PERCENT {
             under.push(format!("{name} ({:.1} % of {} lines)", lines.percent(), lines.found));
@@ -207,11 +211,12 @@ mod tests {
         let file = |hit| {
             HELD.iter().map(|name| (format!("crates/{name}/src/a.rs"), Lines { found: 100, hit })).collect()
         };
-        assert_eq!(report(&file(90)), Ok(()));
-        assert!(report(&file(89)).is_err());
+        assert_eq!(report(&file(90), &[]), Ok(()));
+        assert!(report(&file(89), &[]).is_err());
         let mut without: BTreeMap<String, Lines> = file(100);
         without.pop_first();
-        assert!(report(&without).is_err());
+        assert!(report(&without, &[]).is_err());
+        assert_eq!(report(&without, &["pcmflow-pitch".into()]), Ok(()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod bench;
 mod coverage;
+mod formats;
 mod llvm;
 mod options;
 mod proof;
@@ -69,9 +70,15 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "coverage",
-        arguments: "[--html]",
+        arguments: "[--html] [CRATE…]",
         does: "line coverage per crate; fails under the floors of pcmflow-core, -pitch and -io",
         run: coverage::chore,
+    },
+    Chore {
+        name: "formats",
+        arguments: "DIR",
+        does: "decode every file that DIR/formats.csv lists, beside what ffmpeg and libsndfile found",
+        run: |arguments| Ok(formats::run(arguments)?),
     },
     Chore {
         name: "bench",
@@ -128,7 +135,8 @@ mod tests {
     #[test]
     fn an_unknown_chore_or_argument_is_wrong_usage() {
         let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
-        for line in ["", "nonsense", "test --nonsense", "tidy x", "coverage --htm", "proof --seconds x"] {
+        for line in ["", "nonsense", "test --nonsense", "tidy x", "coverage --htm core", "proof --seconds x"]
+        {
             assert!(matches!(dispatch(&words(line)), Err(Failure::Usage(_))), "`{line}`");
         }
         assert_eq!(dispatch(&words("help")), Ok(()));

@@ -21,7 +21,7 @@ const STEPS: &[Step] = &[
     }),
     ("properties", properties),
     ("fuzz", fuzz),
-    ("coverage", |steps, _| steps.step("coverage", || coverage::measure(false))),
+    ("coverage", |steps, _| steps.step("coverage", || coverage::measure(&[], false))),
     ("tsan", thread_sanitizer),
     ("peers", peers),
 ];

@@ -2,6 +2,7 @@
 
 use crossbeam_queue::ArrayQueue;
 use lockfree_object_pool::{LinearObjectPool, LinearReusable, SpinLockObjectPool, SpinLockReusable};
+use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig, PooledBuffer};
 use std::sync::Mutex;
 
 /// Samples of a buffer.
@@ -60,6 +61,28 @@ macro_rules! pool {
         }
     };
 }
+
+/// pcmflow's pool with its default classes, counters on.
+pub(crate) struct Ours(BufferRecyclingPool);
+
+pool!(
+    Ours,
+    new: {
+        let mut config = PoolConfig::default();
+        for class in config.classes.iter_mut().filter(|class| class.samples == SAMPLES) {
+            (class.buffers_max, class.buffers_prewarm) = (BUFFERS, BUFFERS);
+        }
+        Self(BufferRecyclingPool::new(config).expect("memory for one pool"))
+    },
+    buffer: PooledBuffer,
+    acquire: |pool| {
+        let mut buffer = pool.0.acquire(SAMPLES, Miss::Fail).expect("fewer are held than there are");
+        // A buffer shows what was written since it was acquired, and nothing else: one sample is enough here.
+        buffer.push(0.0);
+        buffer
+    },
+    release: |_, buffer| drop(buffer),
+);
 
 /// lockfree-object-pool, bit masks in a list.
 pub(crate) struct Linear(LinearObjectPool<Vec<f32>>);

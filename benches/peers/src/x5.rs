@@ -5,7 +5,7 @@
 
 use crate::harness::{Contender, Cores, Experiment, Kind, Random, time_one, time_two};
 use crate::pools::{
-    BUFFERS, BufferPool, Linear, Malloc, MutexVec, ObjectPool, Opool, PoolHandle, QueuePool, SpinLock,
+    BUFFERS, BufferPool, Linear, Malloc, MutexVec, ObjectPool, Opool, Ours, PoolHandle, QueuePool, SpinLock,
 };
 
 /// Buffers that a thread holds at most.
@@ -15,6 +15,7 @@ const HELD: usize = 8;
 macro_rules! contenders {
     ($round:ident) => {
         vec![
+            Contender { kind: Kind::Ours, ..contender::<Ours>("pcmflow", $round::<Ours>) },
             contender::<Linear>("lockfree-object-pool, linear", $round::<Linear>),
             contender::<SpinLock>("lockfree-object-pool, spin lock", $round::<SpinLock>),
             contender::<ObjectPool>("object-pool", $round::<ObjectPool>),

@@ -69,7 +69,7 @@ impl LatencyHistogram {
     /// RT-safe: wait-free, no allocation; but it is 5 KB large.
     pub fn new() -> Self {
         Self {
-            buckets: [const { AtomicU64::new(0) }; BUCKETS],
+            buckets: core::array::from_fn(|_| AtomicU64::new(0)),
             sum_ns: AtomicU64::new(0),
             min_ns: AtomicU64::new(u64::MAX),
             max_ns: AtomicU64::new(0),
@@ -235,9 +235,9 @@ impl LatencySnapshot {
     /// RT-safe: wait-free (624 steps), no allocation.
     pub fn merge(&mut self, other: &LatencySnapshot) {
         for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
-            *sum += count;
+            *sum = sum.saturating_add(*count);
         }
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.min_ns = self.min_ns.min(other.min_ns);
         self.max_ns = self.max_ns.max(other.max_ns);

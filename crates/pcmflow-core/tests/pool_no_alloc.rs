@@ -7,6 +7,7 @@
 use pcmflow_core::pool::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Mutex;
 
 struct Counting;
 
@@ -37,6 +38,9 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// The list of dropped pools is the process's: another test's new pool would free them first.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
@@ -58,6 +62,7 @@ fn pool() -> BufferRecyclingPool {
 
 #[test]
 fn the_guard_trips() {
+    let _turn = ONE_AT_A_TIME.lock();
     assert_eq!(calls(|| drop(std::hint::black_box(Box::new(1)))), 2);
     let pool = pool();
     let hold = std::array::from_fn::<_, 2, _>(|_| pool.acquire(128, Miss::Fail));
@@ -73,6 +78,7 @@ fn the_guard_trips() {
 
 #[test]
 fn the_steady_state_never_calls_the_allocator() {
+    let _turn = ONE_AT_A_TIME.lock();
     let pool = pool();
     let allocator_calls = calls(|| {
         for turn in 0..1000 {
@@ -103,9 +109,9 @@ fn the_steady_state_never_calls_the_allocator() {
     assert_eq!(pool.metrics().copies(), 1000);
 }
 
-/// The only test here whose pool is dropped before its buffers, as the list of dropped pools is the process's.
 #[test]
 fn a_pool_that_was_dropped_first_is_freed_off_the_audio_thread() {
+    let _turn = ONE_AT_A_TIME.lock();
     let before = BYTES.get();
     let pool = pool();
     let unique = pool.acquire(64, Miss::Fail).unwrap();
@@ -114,9 +120,8 @@ fn a_pool_that_was_dropped_first_is_freed_off_the_audio_thread() {
     assert!(BYTES.get() - before > 40 * 256, "buffers keep the pool's memory");
     assert_eq!(calls(|| drop((unique, shared))), 0, "nothing is freed by the last drop");
     assert!(BYTES.get() - before > 40 * 256);
-    // Another test's new pool may have been faster; then the memory was freed on its thread.
-    if reclaim_dropped_pools() == 1 {
-        assert_eq!(BYTES.get(), before, "everything is freed");
-    }
-    assert_eq!(reclaim_dropped_pools(), 0);
+    assert_eq!(reclaim_dropped_pools(), 1);
+    assert_eq!(BYTES.get(), before, "everything is freed");
+    drop(self::pool());
+    assert_eq!(BYTES.get(), before, "with nothing out, dropping the pool frees it");
 }

@@ -141,6 +141,12 @@ impl Class {
         None
     }
 
+    /// Makes the advice as bad as a race can.
+    #[cfg(test)]
+    pub(super) fn mislead(&self, index: u32) {
+        self.hint.store(index, Ordering::Relaxed);
+    }
+
     /// Says that slab `index` is about to have a free slot.
     #[inline]
     pub(super) fn note_free(&self, index: u32) {
@@ -207,14 +213,15 @@ impl Class {
         // Release: who finds the pointer finds the block written.
         let placed =
             entry.compare_exchange(ptr::null_mut(), slab.as_ptr(), Ordering::Release, Ordering::Relaxed);
+        // Also done for a thread that filled the entry and was stopped before saying so: who loses the race must not
+        // have to wait for it.
+        self.published.fetch_max(index + 1, Ordering::Release);
         if placed.is_err() {
             // SAFETY: unpublished, so that nobody else knows it.
             unsafe { slab.free() };
             pool.unreserve(bytes);
             return Ok(Grown::Raced);
         }
-        // Only who filled the entry passes here, in order of the entries: the next one is looked at after this.
-        self.published.store(index + 1, Ordering::Release);
         Ok(Grown::Added(slots))
     }
 

@@ -33,7 +33,8 @@ pub(super) struct Inner {
     pub(super) held_bytes_peak: AtomicUsize,
     /// Requests above the largest class.
     pub(super) too_large: AtomicU64,
-    handles: AtomicUsize,
+    /// 64 bits on every machine: even a loop that leaks handles can't make it wrap.
+    handles: AtomicU64,
     /// Slabs not yet whole after the last handle went, and one for the thread that counts them.
     open: AtomicUsize,
     next_orphan: AtomicPtr<Inner>,
@@ -59,7 +60,7 @@ impl Inner {
             held_bytes: AtomicUsize::new(bytes),
             held_bytes_peak: AtomicUsize::new(bytes),
             too_large: AtomicU64::new(0),
-            handles: AtomicUsize::new(1),
+            handles: AtomicU64::new(1),
             open: AtomicUsize::new(0),
             next_orphan: AtomicPtr::new(ptr::null_mut()),
         });
@@ -68,8 +69,7 @@ impl Inner {
 
     /// Adds a handle for one that holds a handle.
     pub(super) fn add_handle(&self) {
-        // Relaxed, as for `Arc`: the new handle is made from one that keeps everything alive. 2^64 handles (2^32 on
-        // 32 bits, where each takes 4 bytes of leaked memory) don't fit into memory.
+        // Relaxed, as for `Arc`: the new handle is made from one that keeps everything alive.
         self.handles.fetch_add(1, Ordering::Relaxed);
     }
 

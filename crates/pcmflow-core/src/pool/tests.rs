@@ -259,6 +259,16 @@ fn the_budget_covers_everything_and_clear_gives_back() {
 }
 
 #[test]
+fn a_stale_hint_costs_a_search_and_no_buffer() {
+    let pool = pool(&[class(64, 96, 96)]);
+    for hint in [0, 1, 2, 3, u32::MAX] {
+        pool.inner().classes[0].mislead(hint);
+        let held: Vec<_> = core::iter::from_fn(|| pool.acquire(64, Miss::Fail).ok()).collect();
+        assert_eq!(held.len(), 96, "from {hint}");
+    }
+}
+
+#[test]
 fn prewarm_counts_what_is_there_and_grow_what_is_added() {
     let pool = pool(&[class(64, 100, 0)]);
     assert_eq!(pool.prewarm(64, 33), Ok(64));

@@ -7,7 +7,7 @@
 //! - **positions**: each frame has its place on the source's timeline, lost ones included;
 //! - **losses**: what a full ring does not take is the caller's again, or is lost *and counted* ([`Overflow`]);
 //!   the reader meets each [`Gap`](crate::ledger::Gap) exactly where it happened;
-//! - **books** ([`WriterBooks`](crate::ledger::WriterBooks), [`ReaderBooks`](crate::ledger::ReaderBooks)) and, on request,
+//! - **books** ([`WriterBooks`], [`ReaderBooks`]) and, on request,
 //!   [`CutMark`](crate::ledger::CutMark)s that prove them while frames move;
 //! - **arrival times**, so that latency is measured and not guessed.
 //!

@@ -6,7 +6,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`source`] | [`Source`]: whole frames out of anything; [`Damage`]: what was wrong on the way |
-//! | [`file`] | [`open_file`], [`open_reader`]: every common container, raw PCM, pipes |
+//! | [`mod@file`] | [`open_file`], [`open_reader`]: every common container, raw PCM, pipes |
 //! | [`synth`] | [`SynthSpec`]: sine, sweep, noise, silence, clicks, a plucked melody |
 //! | [`sink`] | [`Sink`]: WAV, raw PCM, JSON lines, nothing |
 //! | [`resample`] | [`Resampler`]: from one rate to another, delay compensated, every frame accounted |

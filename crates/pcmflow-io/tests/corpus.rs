@@ -2,6 +2,9 @@
 //!
 //! Needs the corpus: `PCMFLOW_CORPUS` names the directory that holds `formats.csv`.
 
+// A test may stop at the first surprise; the helpers here are no `#[test]` functions, which is all that clippy exempts.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use pcmflow_io::{Source, SourceError, open_file, open_reader};
 use std::path::{Path, PathBuf};
 

@@ -249,3 +249,30 @@ fn codec_name(codec: AudioCodecId) -> String {
         other => format!("a codec (number {other})"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_decoder_is_caught() {
+        assert_eq!(guarded(|| 1), Some(1));
+        assert_eq!(guarded(|| -> u8 { panic!("as a decoder might, on purpose") }), None);
+    }
+
+    #[test]
+    fn codecs_without_a_decoder_have_names() {
+        assert_eq!(codec_name(ids::CODEC_ID_OPUS), "Opus");
+        assert_eq!(codec_name(ids::CODEC_ID_AC3), "AC-3");
+        assert!(codec_name(ids::CODEC_ID_PCM_S16LE).starts_with("a codec (number 0x"));
+    }
+
+    #[test]
+    fn the_signal_of_a_packet_is_in_its_header() {
+        let signal = |rate: u8, mode: u8| MpegSignal::of(&[0xFF, 0xFB, 0x90 | rate << 2, mode]);
+        assert_eq!(signal(0, 0x00), signal(0, 0x40), "stereo and joint stereo");
+        assert_ne!(signal(0, 0x00), signal(0, 0xC0), "stereo and mono");
+        assert_ne!(signal(0, 0x00), signal(1, 0x00), "rates");
+        assert_eq!(MpegSignal::of(&[0xFF]), MpegSignal(0));
+    }
+}

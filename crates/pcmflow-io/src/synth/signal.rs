@@ -267,6 +267,34 @@ mod tests {
     }
 
     #[test]
+    fn a_melody_sounds_its_notes_and_its_silent_twin_lasts_as_long() {
+        let source = |text: &str| text.parse::<SynthSpec>().unwrap().source().unwrap();
+        let (heard, silent) = (source("melody,seed=3,level=0"), source("melody:silent,seed=3"));
+        let melody = heard.melody().unwrap().clone();
+        assert_eq!(silent.melody(), Some(&melody));
+        assert_eq!(heard.frames_hint(), Some(melody.frames()));
+        let tune = samples("melody,seed=3,level=0");
+        assert_eq!(tune.len() as u64, melody.frames().0);
+        assert_eq!(samples("melody:silent,seed=3"), vec![0.0; tune.len()]);
+        assert!(tune.iter().all(|sample| sample.abs() <= 1.0));
+        for note in melody.notes() {
+            let sound = &tune[note.start.0 as usize..(note.start + note.frames).0 as usize];
+            let (begin, end) = (rms(&sound[..4_800]), rms(&sound[sound.len() - 48..]));
+            assert!(begin > 0.05, "{} begins at {begin}", note.name());
+            assert!(end < begin / 10.0, "{} is damped from {begin} to {end}", note.name());
+            // A period later the tone is nearly the same; half a period later it is not.
+            let likeness = |lag: f64| {
+                let lag = lag.round() as usize;
+                let (a, b) = (&sound[4_800..9_600], &sound[4_800 + lag..9_600 + lag]);
+                a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>() / 4_800.0 / rms(a) / rms(b)
+            };
+            let period = 48_000.0 / note.hz;
+            assert!(likeness(period) > 0.9, "{}: {}", note.name(), likeness(period));
+            assert!(likeness(period / 2.0) < likeness(period) - 0.3, "{}", note.name());
+        }
+    }
+
+    #[test]
     fn an_endless_signal_goes_on_and_a_short_slice_takes_nothing() {
         let mut source = "noise,seconds=endless,channels=2".parse::<SynthSpec>().unwrap().source().unwrap();
         assert_eq!(source.frames_hint(), None);

@@ -144,21 +144,29 @@ impl LatencySnapshot {
     }
 
     /// How many latencies were counted.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// The smallest.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn min_ns(&self) -> u64 {
         if self.count == 0 { 0 } else { self.min_ns }
     }
 
     /// The largest.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn max_ns(&self) -> u64 {
         self.max_ns
     }
 
     /// The mean, from the exact sum, rounded down.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn mean_ns(&self) -> u64 {
         self.sum_ns.checked_div(self.count).unwrap_or(0)
     }
@@ -184,21 +192,29 @@ impl LatencySnapshot {
     }
 
     /// The median.
+    ///
+    /// RT-safe: wait-free (624 steps), no allocation.
     pub fn p50_ns(&self) -> u64 {
         self.percentile_ns(500)
     }
 
     /// What 95 % do not exceed.
+    ///
+    /// RT-safe: wait-free (624 steps), no allocation.
     pub fn p95_ns(&self) -> u64 {
         self.percentile_ns(950)
     }
 
     /// What 99 % do not exceed.
+    ///
+    /// RT-safe: wait-free (624 steps), no allocation.
     pub fn p99_ns(&self) -> u64 {
         self.percentile_ns(990)
     }
 
     /// What 99.9 % do not exceed.
+    ///
+    /// RT-safe: wait-free (624 steps), no allocation.
     pub fn p99_9_ns(&self) -> u64 {
         self.percentile_ns(999)
     }

@@ -42,27 +42,37 @@ impl HealthFigures {
     }
 
     /// Blocks that went through.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn blocks(&self) -> u64 {
         self.latency.count()
     }
 
     /// Throughput in frames per second, rounded down; 0 for a span of no time.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn frames_per_s(&self) -> u64 {
         let frames = u128::from(self.frames) * 1_000_000_000;
         frames.checked_div(self.duration_ns.into()).unwrap_or(0).try_into().unwrap_or(u64::MAX)
     }
 
     /// Errors per million blocks, rounded up. Above a million when there are more errors than blocks.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn errors_ppm(&self) -> u64 {
         ppm(self.errors, self.blocks())
     }
 
     /// Frames lost per million offered, rounded up.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn dropped_ppm(&self) -> u64 {
         ppm(self.frames_dropped, self.frames.saturating_add(self.frames_dropped))
     }
 
     /// The score, 0 to 100: see the module's docs for the formula.
+    ///
+    /// RT-safe: wait-free (624 steps), no allocation.
     pub fn score(&self, config: HealthConfig) -> u8 {
         let xruns = self.overruns.saturating_add(self.underruns).saturating_add(self.deadlines_missed);
         let too_long = self.latency.p99_ns().saturating_sub(config.latency_limit_ns);

@@ -64,11 +64,15 @@ pub struct ClassMetrics {
 
 impl ClassMetrics {
     /// Buffers there are, in whatever state.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn buffers(&self) -> usize {
         self.states.allocated + self.states.in_use + self.states.recycled
     }
 
     /// Requests that found this class exhausted.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn misses(&self) -> u64 {
         self.misses_refused + self.misses_up + self.misses_down + self.misses_grown
     }
@@ -156,6 +160,8 @@ impl PoolMetrics {
     }
 
     /// Buffers by state, all classes together.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn states(&self) -> BufferStates {
         self.classes.iter().fold(BufferStates::default(), |sum, class| BufferStates {
             allocated: sum.allocated + class.states.allocated,
@@ -165,43 +171,59 @@ impl PoolMetrics {
     }
 
     /// Buffers handed out.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn acquisitions(&self) -> u64 {
         self.sum(|class| class.acquisitions)
     }
 
     /// Buffers that came back.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn releases(&self) -> u64 {
         self.sum(|class| class.releases)
     }
 
     /// Requests served at once by the class they belong to.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn hits(&self) -> u64 {
         self.sum(|class| class.hits)
     }
 
     /// Requests that found their class exhausted, whatever came of them. Those that were too large for any class are
     /// not among them.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn misses(&self) -> u64 {
         self.sum(ClassMetrics::misses)
     }
 
     /// Buffers copied on write.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn copies(&self) -> u64 {
         self.sum(|class| class.copies)
     }
 
     /// Hits as part of all requests that some class could have served, 0 to 1; `None` before the first.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn hit_rate(&self) -> Option<f64> {
         let (hits, misses) = (self.hits(), self.misses());
         (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64)
     }
 
     /// Bytes that are not samples, as part of those held, in percent.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn overhead_percent(&self) -> f64 {
         percent(self.overhead_bytes, self.held_bytes)
     }
 
     /// Bytes of free buffers that can't be given back, as part of the bytes of all buffers, in percent.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn fragmentation_percent(&self) -> f64 {
         let stranded = self.classes.iter().map(|class| class.stranded_bytes).sum();
         percent(stranded, self.classes.iter().map(|class| class.payload_bytes).sum())

@@ -1,7 +1,6 @@
 //! Real files of many kinds, sound, truncated and hostile, against what ffmpeg and libsndfile found in them.
 //!
 //! Needs the corpus: `PCMFLOW_CORPUS` names the directory that holds `formats.csv`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // A test may stop at the first surprise; the helpers here are no `#[test]` functions, which is all that clippy exempts.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 

@@ -6,7 +6,7 @@ use super::gather::GatherTask;
 use super::inject::{Inject, Injected};
 use super::park::Parker;
 use super::report::{FlowReport, FlowSnapshot};
-use super::source::{ReadState, SourceEnd, SourceTask};
+use super::source::{Allowance, ReadState, SourceEnd, SourceTask};
 use crate::core::block::{BlockSize, BufferAnalyzer, BufferConstants};
 use crate::core::chunk::{AudioRingBuffer, LinkGauge};
 use crate::core::format::{Frames, StreamFormat, StreamPosition};
@@ -31,7 +31,8 @@ pub enum Pacing {
     Fast,
     /// By the clock, at the stream's own rate, as a device would: a full ring loses.
     RealTime,
-    /// By the arrival of the data (standard input, a device): a full ring loses.
+    /// By the arrival of the data (standard input, a device): a full ring loses. What is there ahead of time is taken a
+    /// little faster than time at the most.
     Live,
 }
 
@@ -219,6 +220,7 @@ impl Flow {
             live: live.clone(),
             parker: source_parker,
             downstream: gather_waker.clone(),
+            allowance: Allowance::default(),
             ring: ring.clone(),
             pressure: BackpressureDetector::default(),
         };

@@ -43,10 +43,10 @@ impl fmt::Debug for Correlator {
 }
 
 impl Correlator {
-    /// Makes ready for windows of up to `window_samples` at `rate_hz`, and lags up to half of them.
+    /// Makes ready for windows of up to `window_samples` at `rate_hz`, and the lags that they tell about.
     pub(crate) fn new(kind: WindowKind, window_samples: usize, rate_hz: f32) -> Self {
         // Room for the lags beyond the window, so that the correlation does not wrap round.
-        let len = (window_samples + window_samples / 2 + 2).next_power_of_two();
+        let len = (window_samples + Self::lag_max(window_samples) + 2).next_power_of_two();
         let mut planner = RealFftPlanner::<f32>::new();
         let (forward, inverse) = (planner.plan_fft_forward(len), planner.plan_fft_inverse(len));
         let scratch_len = forward.get_scratch_len().max(inverse.get_scratch_len());
@@ -71,13 +71,14 @@ impl Correlator {
         made.transform_to_power(window_samples);
         made.transform_to_correlation();
         let at_0 = made.time[0];
-        made.window_correlation = made.time[..window_samples / 2 + 2].iter().map(|r| r / at_0).collect();
+        made.window_correlation =
+            made.time[..Self::lag_max(window_samples) + 2].iter().map(|r| r / at_0).collect();
         made
     }
 
-    /// The longest lag that a window of `samples` tells anything about.
+    /// The longest lag that a window of `samples` tells anything about: a little over half of it.
     pub(crate) fn lag_max(samples: usize) -> usize {
-        samples / 2
+        samples * 9 / 16
     }
 
     /// Writes the normalised square difference of `x` at the lags 0, 1, … to `out`: 1 where it repeats exactly, about 0

@@ -11,8 +11,9 @@ const TOP_OCTAVE_COST: f32 = 0.05;
 const TOP_HZ: f32 = 1000.0;
 /// … if it repeats at least so well.
 const TOP_HEIGHT: f32 = 0.8;
-/// How well a sound must repeat to be voiced.
-const CLARITY_VOICED: f32 = 0.8;
+/// How well a sound must repeat, by both correlations, to be voiced: lower calls more of a noisy room a note, higher loses
+/// more of the notes in it.
+const CLARITY_VOICED: f32 = 0.87;
 
 /// The period that was found, and how far to trust it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +60,7 @@ impl PeriodFinder {
             .filter(|top| top.lag <= self.lag_top && top.height >= TOP_HEIGHT && top.lag > swung as f32);
         let lag = top.or_else(|| best(m, OCTAVE_COST))?.lag;
         let near = (lag.round() as usize).saturating_sub(1);
-        let clarity = n.iter().skip(near).take(3).copied().fold(0.0, f32::max);
+        let clarity = m.iter().skip(near).take(3).copied().fold(0.0, f32::max);
         Some(Evidence { lag, confidence: confidence(clarity) })
     }
 }
@@ -70,5 +71,51 @@ fn confidence(clarity: f32) -> f32 {
         0.5 * clarity / CLARITY_VOICED
     } else {
         0.5 + 0.5 * (clarity - CLARITY_VOICED) / (1.0 - CLARITY_VOICED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_HZ: f32 = 48_000.0;
+    const LAGS: usize = 1_700;
+
+    fn find(n: impl Fn(f32) -> f32, d: impl Fn(f32) -> f32) -> Option<Evidence> {
+        let table = |of: &dyn Fn(f32) -> f32| (0..LAGS).map(|lag| of(lag as f32)).collect::<Vec<f32>>();
+        PeriodFinder::new(RATE_HZ, 27.5, 4200.0, LAGS).find(&table(&n), &table(&d))
+    }
+
+    fn tone(hz: f32, height: f32) -> impl Fn(f32) -> f32 {
+        move |lag| height * (core::f32::consts::TAU * lag * hz / RATE_HZ).cos()
+    }
+
+    #[test]
+    fn the_period_is_taken_rather_than_its_multiples() {
+        let found = find(tone(220.0, 1.0), tone(220.0, 1.0)).unwrap();
+        assert!((RATE_HZ / found.lag - 220.0).abs() < 0.1, "{found:?}");
+        assert!(found.confidence > 0.95);
+    }
+
+    #[test]
+    fn a_high_note_over_a_thump_is_heard_by_the_denoised_correlation() {
+        // The thump swings at 200 Hz and holds half of the power; only the note rises above the floor.
+        let sum = |lag| tone(200.0, 0.5)(lag) + tone(2000.0, 0.5)(lag);
+        let found = find(sum, tone(2000.0, 0.95)).unwrap();
+        assert!((RATE_HZ / found.lag - 2000.0).abs() < 5.0, "{found:?}");
+    }
+
+    #[test]
+    fn what_is_left_of_a_low_note_does_not_pass_for_a_high_one() {
+        // The floor swallowed all partials of a 110 Hz tone but one.
+        let found = find(tone(110.0, 1.0), tone(1210.0, 0.95)).unwrap();
+        assert!((RATE_HZ / found.lag - 110.0).abs() < 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn confidence_turns_at_the_threshold_and_keeps_the_ends() {
+        assert_eq!((confidence(0.0), confidence(CLARITY_VOICED), confidence(1.0)), (0.0, 0.5, 1.0));
+        assert!(find(tone(300.0, 0.8), tone(300.0, 0.8)).unwrap().confidence < 0.5);
+        assert!(find(|_| 0.5, |_| 0.5).is_none(), "what never swings has no period");
     }
 }

@@ -165,3 +165,69 @@ impl Correlator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WINDOW: usize = 2048;
+    const RATE_HZ: f32 = 44_100.0;
+
+    fn correlator() -> Correlator {
+        Correlator::new(WindowKind::Hamming, WINDOW, RATE_HZ)
+    }
+
+    fn noise(len: usize) -> impl Iterator<Item = f32> {
+        let mut state = 7u64;
+        (0..len).map(move |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_square_difference_is_that_of_its_definition(x in proptest::collection::vec(-1f32..1.0, 16..WINDOW)) {
+            let mut n = vec![0.0; Correlator::lag_max(x.len()) + 1];
+            correlator().square_difference(&x, &mut n);
+            for (lag, n) in n.iter().enumerate().step_by(7) {
+                let pairs = x.iter().zip(&x[lag..]).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+                let (product, energy) =
+                    pairs.fold((0.0, 0.0), |(p, e), (a, b)| (p + a * b, e + a * a + b * b));
+                prop_assert!((2.0 * product / energy - f64::from(*n)).abs() < 1e-4, "lag {lag}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pure_tone_repeats_fully_in_windows_of_any_length() {
+        for len in [WINDOW, WINDOW * 2 / 3, WINDOW / 2] {
+            // 100 samples a period.
+            let x: Vec<f32> = (0..len).map(|n| (n as f32 * core::f32::consts::TAU / 100.0).sin()).collect();
+            let mut d = vec![0.0; Correlator::lag_max(len) + 1];
+            correlator().denoised(&x, &mut d);
+            assert!(d[100] > 0.98 && d[50] < -0.98, "{len}: {} {}", d[100], d[50]);
+        }
+    }
+
+    #[test]
+    fn a_tone_in_noise_repeats_better_without_the_floor() {
+        let tone = |n: usize| (n as f32 * core::f32::consts::TAU / 40.0).sin();
+        let x: Vec<f32> = noise(WINDOW).enumerate().map(|(n, noise)| 0.5 * tone(n) + noise).collect();
+        let (mut n, mut d) = ([0.0; 401], [0.0; 401]);
+        let mut correlator = correlator();
+        correlator.square_difference(&x, &mut n);
+        correlator.denoised(&x, &mut d);
+        assert!(n[400] < 0.5 && d[400] > 0.8, "{} {}", n[400], d[400]);
+    }
+
+    #[test]
+    fn silence_repeats_nowhere() {
+        let (mut n, mut d) = ([1.0; 101], [1.0; 101]);
+        let mut correlator = correlator();
+        correlator.square_difference(&[0.0; WINDOW], &mut n);
+        correlator.denoised(&[0.0; WINDOW], &mut d);
+        assert_eq!((n, d), ([0.0; 101], [0.0; 101]));
+    }
+}

@@ -103,10 +103,11 @@ impl Correlator {
     }
 
     /// Writes the autocorrelation of what rises above the spectrum's floor in `x` to `out`, freed from the window's own
-    /// (P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993); zeros where nothing rises.
+    /// (P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993); zeros where nothing
+    /// rises. Returns the share of the power that does.
     ///
     /// `out` must not be longer than [`Self::lag_max`] and one more.
-    pub(crate) fn denoised(&mut self, x: &[f32], out: &mut [f32]) {
+    pub(crate) fn denoised(&mut self, x: &[f32], out: &mut [f32]) -> f32 {
         // A shorter window is the same table, read in longer steps.
         let step = self.window.weights().len() as f32 / x.len() as f32;
         let weights = self.window.weights();
@@ -114,7 +115,9 @@ impl Correlator {
             *time = sample * weights[((n as f32 * step) as usize).min(weights.len() - 1)];
         }
         self.transform_to_power(x.len());
+        let before: f32 = self.power.iter().sum();
         self.subtract_floor();
+        let kept = self.power.iter().sum::<f32>() / before.max(f32::MIN_POSITIVE);
         self.transform_to_correlation();
         let at_0 = self.time[0];
         for (lag, out) in out.iter_mut().enumerate() {
@@ -124,6 +127,7 @@ impl Correlator {
                 self.window_correlation[low] * (1.0 - part) + self.window_correlation[low + 1] * part;
             *out = if at_0 > 0.0 { (self.time[lag] / (at_0 * window)).clamp(-1.0, 1.0) } else { 0.0 };
         }
+        kept
     }
 
     /// The power spectrum of the first `samples` of `time`; the rest counts as zeros.

@@ -11,6 +11,9 @@ const TOP_OCTAVE_COST: f32 = 0.05;
 const TOP_HZ: f32 = 1000.0;
 /// … if it repeats at least so well.
 const TOP_HEIGHT: f32 = 0.8;
+/// With less than this share of the power above the floor the denoised autocorrelation has its say in proportion only: the
+/// partials of the lowest notes lie so close that they pass for a floor, and what is left of them is chance.
+const KEPT_ENOUGH: f32 = 0.01;
 /// How well a sound must repeat, by both correlations, to be voiced: lower calls more of a noisy room a note, higher loses
 /// more of the notes in it.
 const CLARITY_VOICED: f32 = 0.87;
@@ -31,7 +34,7 @@ pub(crate) struct PeriodFinder {
     lag_max: f32,
     /// Periods shorter than this are at the top.
     lag_top: f32,
-    /// The mean of both correlations.
+    /// The weighted mean of both correlations.
     m: Box<[f32]>,
 }
 
@@ -46,11 +49,13 @@ impl PeriodFinder {
         }
     }
 
-    /// The best period by the normalised square difference `n` and the denoised autocorrelation `d` of one window.
-    pub(crate) fn find(&mut self, n: &[f32], d: &[f32]) -> Option<Evidence> {
+    /// The best period by the normalised square difference `n` and the denoised autocorrelation `d` of one window; `kept`
+    /// is the share of the power that `d` was made from.
+    pub(crate) fn find(&mut self, n: &[f32], d: &[f32], kept: f32) -> Option<Evidence> {
+        let weight = 0.5 * (kept / KEPT_ENOUGH).min(1.0);
         let m = &mut self.m[..n.len()];
         for (m, (n, d)) in m.iter_mut().zip(n.iter().zip(d)) {
-            *m = 0.5 * (n + d);
+            *m = (1.0 - weight) * n + weight * d;
         }
         let best = |of: &[f32], cost| peaks::best(of, self.lag_min, self.lag_max, cost);
         // A high note over rumble or a thump: `n` sees the sum, `d` the note. But where the sound has not swung even once by
@@ -82,8 +87,12 @@ mod tests {
     const LAGS: usize = 1_700;
 
     fn find(n: impl Fn(f32) -> f32, d: impl Fn(f32) -> f32) -> Option<Evidence> {
+        find_kept(n, d, 0.9)
+    }
+
+    fn find_kept(n: impl Fn(f32) -> f32, d: impl Fn(f32) -> f32, kept: f32) -> Option<Evidence> {
         let table = |of: &dyn Fn(f32) -> f32| (0..LAGS).map(|lag| of(lag as f32)).collect::<Vec<f32>>();
-        PeriodFinder::new(RATE_HZ, 27.5, 4200.0, LAGS).find(&table(&n), &table(&d))
+        PeriodFinder::new(RATE_HZ, 27.5, 4200.0, LAGS).find(&table(&n), &table(&d), kept)
     }
 
     fn tone(hz: f32, height: f32) -> impl Fn(f32) -> f32 {
@@ -110,6 +119,9 @@ mod tests {
         // The floor swallowed all partials of a 110 Hz tone but one.
         let found = find(tone(110.0, 1.0), tone(1210.0, 0.95)).unwrap();
         assert!((RATE_HZ / found.lag - 110.0).abs() < 1.0, "{found:?}");
+        // Of a lower one next to nothing rose above it.
+        let found = find_kept(tone(40.0, 1.0), tone(1200.0, 0.95), 1e-4).unwrap();
+        assert!((RATE_HZ / found.lag - 40.0).abs() < 1.0, "{found:?}");
     }
 
     #[test]

@@ -151,8 +151,8 @@ impl PitchTracker {
         let lags = self.n.len().min(Correlator::lag_max(samples) + 1);
         let (n, d) = (&mut self.n[..lags], &mut self.d[..lags]);
         self.correlator.square_difference(window, n);
-        self.correlator.denoised(window, d);
-        let Some(Evidence { lag, confidence }) = self.finder.find(n, d) else {
+        let kept = self.correlator.denoised(window, d);
+        let Some(Evidence { lag, confidence }) = self.finder.find(n, d, kept) else {
             return nothing;
         };
         self.last_lag = lag;

@@ -3,8 +3,8 @@
 use pcmflow_core::block::WindowKind;
 use pcmflow_core::format::SampleRate;
 
-/// The lowest pitch that may be asked for: two periods of it fill the window.
-pub(crate) const HZ_MIN_ALLOWED: f32 = 25.0;
+/// The lowest pitch that may be asked for: not quite two periods of it fill the window.
+pub(crate) const HZ_MIN_ALLOWED: f32 = 26.0;
 /// A period must be at least this many samples long for its length to be told from samples.
 pub(crate) const PERIOD_SAMPLES_MIN: f32 = 4.0;
 /// The reference pitches that are understood: from a tone below to a tone above the usual one.
@@ -17,7 +17,7 @@ const A4_HZ: core::ops::RangeInclusive<f32> = 390.0..=500.0;
 #[non_exhaustive]
 pub enum PitchError {
     /// The range is empty, not finite, or begins below what the window can tell.
-    #[error("a pitch range of {hz_min} to {hz_max} Hz: it must rise, begin at 25 Hz or more, and be finite")]
+    #[error("a pitch range of {hz_min} to {hz_max} Hz: it must rise, begin at 26 Hz or more, and be finite")]
     Range {
         /// The lower end that was asked for.
         hz_min: f32,
@@ -51,7 +51,7 @@ pub struct PitchConfig {
     pub rate: SampleRate,
     /// The window of the denoised autocorrelation.
     pub window: WindowKind,
-    /// The lowest pitch looked for, 25 Hz or more.
+    /// The lowest pitch looked for, 26 Hz or more.
     pub hz_min: f32,
     /// The highest pitch looked for; a quarter of the rate where that is lower.
     pub hz_max: f32,
@@ -98,7 +98,7 @@ mod tests {
         let usual = PitchConfig::new(SampleRate::HZ_48000);
         assert_eq!(usual.check(), Ok(()));
         for (hz_min, hz_max) in
-            [(24.0, 100.0), (100.0, 100.0), (f32::NAN, 100.0), (100.0, f32::NAN), (50.0, f32::INFINITY)]
+            [(25.9, 100.0), (100.0, 100.0), (f32::NAN, 100.0), (100.0, f32::NAN), (50.0, f32::INFINITY)]
         {
             let refused = PitchConfig { hz_min, hz_max, ..usual }.check();
             assert!(matches!(refused, Err(PitchError::Range { .. })), "{hz_min} {hz_max}");

@@ -43,10 +43,10 @@ impl fmt::Debug for Correlator {
 }
 
 impl Correlator {
-    /// Makes ready for windows of up to `window_samples` at `rate_hz`, and lags up to half of them.
+    /// Makes ready for windows of up to `window_samples` at `rate_hz`, and the lags that they tell about.
     pub(crate) fn new(kind: WindowKind, window_samples: usize, rate_hz: f32) -> Self {
         // Room for the lags beyond the window, so that the correlation does not wrap round.
-        let len = (window_samples + window_samples / 2 + 2).next_power_of_two();
+        let len = (window_samples + Self::lag_max(window_samples) + 2).next_power_of_two();
         let mut planner = RealFftPlanner::<f32>::new();
         let (forward, inverse) = (planner.plan_fft_forward(len), planner.plan_fft_inverse(len));
         let scratch_len = forward.get_scratch_len().max(inverse.get_scratch_len());
@@ -71,13 +71,14 @@ impl Correlator {
         made.transform_to_power(window_samples);
         made.transform_to_correlation();
         let at_0 = made.time[0];
-        made.window_correlation = made.time[..window_samples / 2 + 2].iter().map(|r| r / at_0).collect();
+        made.window_correlation =
+            made.time[..Self::lag_max(window_samples) + 2].iter().map(|r| r / at_0).collect();
         made
     }
 
-    /// The longest lag that a window of `samples` tells anything about.
+    /// The longest lag that a window of `samples` tells anything about: a little over half of it.
     pub(crate) fn lag_max(samples: usize) -> usize {
-        samples / 2
+        samples * 9 / 16
     }
 
     /// Writes the normalised square difference of `x` at the lags 0, 1, … to `out`: 1 where it repeats exactly, about 0
@@ -102,10 +103,11 @@ impl Correlator {
     }
 
     /// Writes the autocorrelation of what rises above the spectrum's floor in `x` to `out`, freed from the window's own
-    /// (P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993); zeros where nothing rises.
+    /// (P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993); zeros where nothing
+    /// rises. Returns the share of the power that does.
     ///
     /// `out` must not be longer than [`Self::lag_max`] and one more.
-    pub(crate) fn denoised(&mut self, x: &[f32], out: &mut [f32]) {
+    pub(crate) fn denoised(&mut self, x: &[f32], out: &mut [f32]) -> f32 {
         // A shorter window is the same table, read in longer steps.
         let step = self.window.weights().len() as f32 / x.len() as f32;
         let weights = self.window.weights();
@@ -113,7 +115,9 @@ impl Correlator {
             *time = sample * weights[((n as f32 * step) as usize).min(weights.len() - 1)];
         }
         self.transform_to_power(x.len());
+        let before: f32 = self.power.iter().sum();
         self.subtract_floor();
+        let kept = self.power.iter().sum::<f32>() / before.max(f32::MIN_POSITIVE);
         self.transform_to_correlation();
         let at_0 = self.time[0];
         for (lag, out) in out.iter_mut().enumerate() {
@@ -123,6 +127,7 @@ impl Correlator {
                 self.window_correlation[low] * (1.0 - part) + self.window_correlation[low + 1] * part;
             *out = if at_0 > 0.0 { (self.time[lag] / (at_0 * window)).clamp(-1.0, 1.0) } else { 0.0 };
         }
+        kept
     }
 
     /// The power spectrum of the first `samples` of `time`; the rest counts as zeros.
@@ -162,5 +167,71 @@ impl Correlator {
             let floor = self.floor[low] * (1.0 - part) + self.floor[(low + 1).min(last)] * part;
             *power = (*power - FLOOR_FACTOR * floor).max(0.0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WINDOW: usize = 2048;
+    const RATE_HZ: f32 = 44_100.0;
+
+    fn correlator() -> Correlator {
+        Correlator::new(WindowKind::Hamming, WINDOW, RATE_HZ)
+    }
+
+    fn noise(len: usize) -> impl Iterator<Item = f32> {
+        let mut state = 7u64;
+        (0..len).map(move |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_square_difference_is_that_of_its_definition(x in proptest::collection::vec(-1f32..1.0, 16..WINDOW)) {
+            let mut n = vec![0.0; Correlator::lag_max(x.len()) + 1];
+            correlator().square_difference(&x, &mut n);
+            for (lag, n) in n.iter().enumerate().step_by(7) {
+                let pairs = x.iter().zip(&x[lag..]).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+                let (product, energy) =
+                    pairs.fold((0.0, 0.0), |(p, e), (a, b)| (p + a * b, e + a * a + b * b));
+                prop_assert!((2.0 * product / energy - f64::from(*n)).abs() < 1e-4, "lag {lag}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pure_tone_repeats_fully_in_windows_of_any_length() {
+        for len in [WINDOW, WINDOW * 2 / 3, WINDOW / 2] {
+            // 100 samples a period.
+            let x: Vec<f32> = (0..len).map(|n| (n as f32 * core::f32::consts::TAU / 100.0).sin()).collect();
+            let mut d = vec![0.0; Correlator::lag_max(len) + 1];
+            correlator().denoised(&x, &mut d);
+            assert!(d[100] > 0.98 && d[50] < -0.98, "{len}: {} {}", d[100], d[50]);
+        }
+    }
+
+    #[test]
+    fn a_tone_in_noise_repeats_better_without_the_floor() {
+        let tone = |n: usize| (n as f32 * core::f32::consts::TAU / 40.0).sin();
+        let x: Vec<f32> = noise(WINDOW).enumerate().map(|(n, noise)| 0.5 * tone(n) + noise).collect();
+        let (mut n, mut d) = ([0.0; 401], [0.0; 401]);
+        let mut correlator = correlator();
+        correlator.square_difference(&x, &mut n);
+        correlator.denoised(&x, &mut d);
+        assert!(n[400] < 0.5 && d[400] > 0.8, "{} {}", n[400], d[400]);
+    }
+
+    #[test]
+    fn silence_repeats_nowhere() {
+        let (mut n, mut d) = ([1.0; 101], [1.0; 101]);
+        let mut correlator = correlator();
+        correlator.square_difference(&[0.0; WINDOW], &mut n);
+        correlator.denoised(&[0.0; WINDOW], &mut d);
+        assert_eq!((n, d), ([0.0; 101], [0.0; 101]));
     }
 }

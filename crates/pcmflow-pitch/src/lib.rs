@@ -10,7 +10,7 @@
 //!   n(lag)  the normalised square difference of that window                     (McLeod and Wyvill 2005)
 //!   d(lag)  its windowed autocorrelation with the noise floor taken out of the
 //!           power spectrum, divided by that of the window                       (Boersma 1993)
-//!   M(lag) = (n + d) / 2; each peak of M is a candidate period; the best is the highest after
+//!   M(lag) = (n + d) / 2 (n alone where nothing rises above the floor); each peak of M is a candidate period; the best is the highest after
 //!           a cost that grows with the octaves below the top of the range
 //! ```
 //! The two correlations fail apart: `n` sees every period at full resolution but sinks in noise, `d` withstands noise

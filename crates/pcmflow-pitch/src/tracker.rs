@@ -12,6 +12,8 @@ const WINDOW_MS: f64 = 69.66;
 const SHORTEST_SHARE: usize = 8;
 /// How much of a full window the end of a stream takes off it, estimate by estimate: its centre moves by half of that.
 const TAIL_SHARE: usize = 3;
+/// The end of a stream is not heard in windows of fewer periods of its last pitch: they would hear another one.
+const TAIL_PERIODS: f32 = 2.5;
 /// Quieter sounds are silence: −75 dBFS, as a mean square.
 const SILENCE_POWER: f32 = 3.16e-8;
 
@@ -28,6 +30,8 @@ pub struct PitchTracker {
     rate_hz: f32,
     /// Where the present segment began and where its next block must begin; none before its first block.
     segment: Option<Segment>,
+    /// The period that was found last, in samples; 0 where there was none.
+    last_lag: f32,
     /// The window in hand.
     window: Box<[f32]>,
     /// Its normalised square difference.
@@ -64,6 +68,7 @@ impl PitchTracker {
             n: vec![0.0; lags].into(),
             d: vec![0.0; lags].into(),
             segment: None,
+            last_lag: 0.0,
             history,
             rate_hz,
             config,
@@ -96,13 +101,15 @@ impl PitchTracker {
     }
 
     /// Ends the stream, or the segment before a gap: gives the estimates for what lies after the centre of the last window,
-    /// from ever shorter windows.
+    /// from ever shorter windows, but none too short for the last pitch found.
     ///
     /// The tracker is as new afterwards. Whoever does not want them may leave this out: a gap is noticed by itself.
     ///
     /// RT-safe: wait-free, no allocation; each estimate costs what a block costs.
     pub fn finish(&mut self) -> Tail<'_> {
-        Tail { window: self.history.len(), segment: self.segment.take(), tracker: self }
+        let shortest =
+            (self.history.capacity() / SHORTEST_SHARE).max((TAIL_PERIODS * self.last_lag) as usize);
+        Tail { window: self.history.len(), shortest, segment: self.segment.take(), tracker: self }
     }
 
     /// How far the centre of a full window lies before the end of its block, in frames of the stream.
@@ -127,6 +134,7 @@ impl PitchTracker {
     /// The estimate from the last `samples` of the history, which end with `segment`.
     fn estimate(&mut self, segment: Segment, samples: usize) -> PitchEstimate {
         let centre = StreamPosition(segment.end.0.saturating_sub(self.delay_of(samples))).max(segment.start);
+        self.last_lag = 0.0;
         let nothing = PitchEstimate {
             position: centre,
             hz: None,
@@ -143,10 +151,11 @@ impl PitchTracker {
         let lags = self.n.len().min(Correlator::lag_max(samples) + 1);
         let (n, d) = (&mut self.n[..lags], &mut self.d[..lags]);
         self.correlator.square_difference(window, n);
-        self.correlator.denoised(window, d);
-        let Some(Evidence { lag, confidence }) = self.finder.find(n, d) else {
+        let kept = self.correlator.denoised(window, d);
+        let Some(Evidence { lag, confidence }) = self.finder.find(n, d, kept) else {
             return nothing;
         };
+        self.last_lag = lag;
         // A window whose sound has just ended is silent already.
         let newest = &window[samples - samples.min(self.history.capacity() / 3)..];
         let power = newest.iter().map(|sample| sample * sample).sum::<f32>() / newest.len() as f32;
@@ -170,6 +179,8 @@ pub struct Tail<'a> {
     tracker: &'a mut PitchTracker,
     /// Samples in the last window.
     window: usize,
+    /// Samples that a window must hold.
+    shortest: usize,
     segment: Option<Segment>,
 }
 
@@ -179,7 +190,7 @@ impl Iterator for Tail<'_> {
     fn next(&mut self) -> Option<PitchEstimate> {
         let full = self.tracker.history.capacity();
         self.window = self.window.saturating_sub(full / TAIL_SHARE);
-        let segment = self.segment.filter(|_| self.window >= full / SHORTEST_SHARE)?;
+        let segment = self.segment.filter(|_| self.window >= self.shortest)?;
         Some(self.tracker.estimate(segment, self.window))
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
 pub(crate) fn measure(crates: &[String], html: bool) -> Result<(), String> {
     let tools = Tools::find().map_err(|why| format!("{why}; `cargo xtask setup --proof` gets them"))?;
     let place = root().join("target/coverage");
-    let profile = collect(&tools, &place, crates)?;
+    let (profile, tests) = collect(&tools, &place, crates)?;
     let objects = objects(&place, crates)?;
     let lcov = export(&tools, &profile, &objects, &["export", "--format=lcov"])?;
     let files = parse(&lcov, &root());
@@ -41,7 +41,8 @@ pub(crate) fn measure(crates: &[String], html: bool) -> Result<(), String> {
         export(&tools, &profile, &objects, &["show", "--format=html", &to])?;
         println!("pages: {}", pages.join("index.html").display());
     }
-    report(&files, crates)
+    // A failed test doesn't hide the table, but nor does the table hide it.
+    report(&files, crates).and(tests)
 }
 
 /// `cargo test` with instrumentation, in a target directory of its own.
@@ -58,17 +59,17 @@ fn instrumented(place: &Path, crates: &[String], more: &[&str]) -> Result<Comman
     Ok(command)
 }
 
-/// Runs the tests and merges what they left; returns the merged profile.
-fn collect(tools: &Tools, place: &Path, crates: &[String]) -> Result<PathBuf, String> {
+/// Runs the tests and merges what they left; returns the merged profile, and how the tests ended.
+fn collect(tools: &Tools, place: &Path, crates: &[String]) -> Result<(PathBuf, Result<(), String>), String> {
     let raw = place.join("raw");
     // What an earlier run left would count for code that has changed since.
     if raw.exists() {
         std::fs::remove_dir_all(&raw).map_err(|error| format!("cannot empty {}: {error}", raw.display()))?;
     }
-    run(&mut instrumented(place, crates, &["--quiet"])?)?;
+    let tests = run(&mut instrumented(place, crates, &["--quiet", "--no-fail-fast"])?);
     let profile = place.join("merged.profdata");
     run(Command::new(&tools.profdata).args(["merge", "--sparse", "-o"]).arg(&profile).arg(&raw))?;
-    Ok(profile)
+    Ok((profile, tests))
 }
 
 /// The test programs (and the program that they start), which hold the map from counters to lines.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod coverage;
+mod eval;
 mod formats;
 mod llvm;
 mod options;
@@ -73,6 +74,12 @@ const CHORES: &[Chore] = &[
         arguments: "[--html] [CRATE…]",
         does: "line coverage per crate; fails under the floors of pcmflow-core, -pitch and -io",
         run: coverage::chore,
+    },
+    Chore {
+        name: "eval",
+        arguments: "DIR [--noise pinkDB] [--by band|file|instrument|kind]",
+        does: "score `pcmflow pitch` over the recordings that DIR/truth.csv lists",
+        run: |arguments| Ok(eval::run(arguments)?),
     },
     Chore {
         name: "formats",

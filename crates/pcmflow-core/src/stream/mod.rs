@@ -1,9 +1,9 @@
 //! A ring of frames that keeps books: what stands between an audio callback and the code that thinks.
 //!
 //! [`stream`] makes a [`StreamWriter`] for the audio thread and a [`StreamReader`] for the other side. On top of
-//! [`CircularBuffer`](crate::ring::CircularBuffer) they add what a bare ring of samples lacks:
+//! [`CircularBuffer`] they add what a bare ring of samples lacks:
 //!
-//! - **whole frames** of one [`StreamFormat`](crate::format::StreamFormat), interleaved;
+//! - **whole frames** of one [`StreamFormat`], interleaved;
 //! - **positions**: each frame has its place on the source's timeline, lost ones included;
 //! - **losses**: what a full ring does not take is the caller's again, or is lost *and counted* ([`Overflow`]);
 //!   the reader meets each [`Gap`](crate::ledger::Gap) exactly where it happened;

@@ -14,3 +14,8 @@ pub use pcmflow_io as io;
 pub use pcmflow_pitch as pitch;
 
 pub mod runtime;
+
+/// The README's code, so that it is tested with the rest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

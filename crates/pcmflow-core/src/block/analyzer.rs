@@ -69,6 +69,13 @@ impl BufferAnalyzer {
         self.reader.format()
     }
 
+    /// Takes what is there for the last: see [`StreamReader::end`].
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn end(&mut self) {
+        self.reader.end();
+    }
+
     /// The next block, gap or cut. A block that is dropped unread comes again.
     ///
     /// RT-safe: wait-free, no allocation.
@@ -196,6 +203,17 @@ mod tests {
         writer.write(&[1.0; 100], 0);
         let Step::Block(block) = analyzer.step() else { panic!() };
         assert_eq!((block.position(), block.frames()), (StreamPosition(100), Frames(256)));
+    }
+
+    #[test]
+    fn a_writer_that_hangs_can_be_taken_for_gone() {
+        let (mut writer, mut analyzer) = analyzer(1, 256);
+        writer.write(&[0.0; 300], 0);
+        assert_eq!(kinds(&mut analyzer), [('b', 0, 256)]);
+        assert!(matches!(analyzer.step(), Step::Pending));
+        analyzer.end();
+        assert_eq!(kinds(&mut analyzer), [('b', 256, 44)]);
+        assert!(matches!(analyzer.step(), Step::End));
     }
 
     proptest! {

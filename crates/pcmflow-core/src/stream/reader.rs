@@ -40,6 +40,8 @@ pub struct StreamReader {
     position: StreamPosition,
     /// The last arrival at or before `position`.
     arrived: Arrival,
+    /// Somebody knows that the writer will write no more, though it is still there.
+    ended: bool,
 }
 
 impl StreamReader {
@@ -52,7 +54,17 @@ impl StreamReader {
         books: Arc<Books>,
     ) -> Self {
         let position = StreamPosition::START;
-        Self { format, capacity, samples, marks, arrivals, books, position, arrived: Arrival::default() }
+        Self {
+            format,
+            capacity,
+            samples,
+            marks,
+            arrivals,
+            books,
+            position,
+            arrived: Arrival::default(),
+            ended: false,
+        }
     }
 
     /// What the samples are.
@@ -76,6 +88,14 @@ impl StreamReader {
         self.position
     }
 
+    /// Takes what is there for the last: the writer is known to write no more, though it was not dropped (its thread hangs in
+    /// a device or a pipe). A loss that it has not told of yet stays in its books only.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// What comes next, where `wanted` frames are of use at a time (more than the ring holds is taken for that).
     ///
     /// Frames are only announced: [`read`](Self::read) or [`skip`](Self::skip) them. Marks are taken.
@@ -86,7 +106,7 @@ impl StreamReader {
         let position = self.position;
         // The order matters. "Gone" before frames: nothing comes after the end. Frames before marks: the mark of a gap
         // among the frames that we count was sent before the frames behind it, so it is seen too.
-        let ended = self.samples.is_closed();
+        let ended = self.samples.is_closed() || self.ended;
         let available = self.available();
         if let Some(mark) = self.due_mark() {
             return mark;

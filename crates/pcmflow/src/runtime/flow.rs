@@ -311,12 +311,15 @@ impl<C: Consumer> RunningFlow<C> {
     }
 
     /// Waits until the flow is over, and closes its books.
+    ///
+    /// # Panics
+    /// Where the source or the consumer panicked: with their panic.
     pub fn join(mut self) -> (C, FlowReport) {
         while !self.wait(Duration::from_secs(1)) {}
         // The consumer may have gone first (it failed): a source in a read that nobody wants is given up.
         let wall_ns = self.clock.now_ns();
         self.stop.ask();
-        let _ = self.gather.join();
+        joined(self.gather);
         let abandoned = loop {
             if self.live.abandoned.load(Ordering::Acquire) || self.live.read_state.abandon() {
                 break true;
@@ -326,12 +329,8 @@ impl<C: Consumer> RunningFlow<C> {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
-        let end = if abandoned { SourceEnd::default() } else { self.source.join().unwrap_or_default() };
-        let mut consumed = match self.consume.join() {
-            Ok(consumed) => consumed,
-            // Our own code does not panic; a user's consumer may, and the panic is theirs to see.
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
+        let end = if abandoned { SourceEnd::default() } else { joined(self.source) };
+        let mut consumed = joined(self.consume);
         let frames_in = Frames(self.live.frames_in.load(Ordering::Acquire));
         let edges = [self.ring.snapshot(), consumed.link.snapshot()];
         let balance = Balance::close(frames_in, &edges, &consumed.timeline);
@@ -356,4 +355,9 @@ impl<C: Consumer> RunningFlow<C> {
         };
         (consumed.consumer, report)
     }
+}
+
+/// What a thread leaves behind. Our own code does not panic; a user's source or consumer may, and the panic is theirs to see.
+fn joined<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -24,7 +24,8 @@ pub(super) struct GatherTask {
 
 impl GatherTask {
     pub(super) fn turn(&mut self) -> Turn {
-        if self.live.consumer_failed.load(Ordering::Acquire) {
+        // Closed: the consumer's thread panicked.
+        if self.live.consumer_failed.load(Ordering::Acquire) || self.link.is_closed() {
             return Turn::Done;
         }
         if !self.link.has_room() {
@@ -54,7 +55,10 @@ impl GatherTask {
             Step::Gap(gap) => self.link.mark(Mark::Gap(gap)).is_ok(),
             Step::Cut(cut) => self.link.mark(Mark::Cut(cut)).is_ok(),
             // A source that hangs in a read which nobody can interrupt never closes its end.
-            Step::Pending if self.live.abandoned.load(Ordering::Acquire) => return Turn::Done,
+            Step::Pending if self.live.abandoned.load(Ordering::Acquire) => {
+                self.analyzer.end();
+                return Turn::Worked;
+            }
             Step::Pending => return Turn::Idle,
             Step::End => return Turn::Done,
         };

@@ -9,6 +9,7 @@ mod eval;
 mod formats;
 mod llvm;
 mod options;
+mod postings;
 mod proof;
 mod quick;
 mod setup;
@@ -68,6 +69,12 @@ const CHORES: &[Chore] = &[
         arguments: "[--seconds N] [--cases N] [--only STEP]",
         does: "the deep tier: release tests, long property tests, fuzzing, coverage, ThreadSanitizer, peers",
         run: proof::chore,
+    },
+    Chore {
+        name: "postings",
+        arguments: "",
+        does: "remove one posting to the ledger after the other, and see that a test notices each",
+        run: postings::chore,
     },
     Chore {
         name: "coverage",

@@ -3,7 +3,7 @@
 use crate::llvm::Compiler;
 use crate::options::Options;
 use crate::steps::{Steps, cargo, cargo_nightly, root, run};
-use crate::{Failure, Outcome, coverage, setup};
+use crate::{Failure, Outcome, coverage, postings, setup};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     ("properties", properties),
     ("fuzz", fuzz),
     ("coverage", |steps, _| steps.step("coverage", || coverage::measure(&[], false))),
+    ("postings", |steps, _| postings::all(steps)),
     ("tsan", thread_sanitizer),
     ("peers", peers),
 ];

@@ -18,6 +18,8 @@ const FFT_RATIO_MAX: u64 = 2048;
 const SINC_FRAMES: usize = 256;
 /// The longest sinc, so that its table stays within some megabytes; beyond a ratio of 16 the filter is less steep.
 const SINC_FRAMES_MAX: usize = 4096;
+/// The loudest sample that is converted as it is: 180 dB above full scale.
+const SAMPLE_MAX: f32 = 1e9;
 
 /// Why frames could not be resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +130,8 @@ impl Resampler {
     }
 
     /// Takes whole frames and appends to `out` what they complete.
+    ///
+    /// Where rates differ, samples that are not finite count as 0, and absurdly loud ones are clipped.
     ///
     /// Not RT-safe: `out` may grow.
     ///
@@ -249,7 +253,7 @@ impl Engine {
         while !interleaved.is_empty() {
             let block = self.inner.input_frames_next() * self.channels;
             let taken = (block - self.waiting.len()).min(interleaved.len());
-            self.waiting.extend_from_slice(&interleaved[..taken]);
+            self.waiting.extend(interleaved[..taken].iter().map(|&sample| bearable(sample)));
             interleaved = &interleaved[taken..];
             if self.waiting.len() == block {
                 self.block(out)?;
@@ -289,6 +293,12 @@ impl Engine {
         self.skip = self.delay;
         Ok(())
     }
+}
+
+/// What a filter can take: one sample that is no number, or a sum that overflows, would poison every frame near it (and
+/// the FFT's library panics on it).
+fn bearable(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-SAMPLE_MAX, SAMPLE_MAX) } else { 0.0 }
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -391,6 +401,25 @@ mod tests {
         assert_eq!(first, second);
         assert!(format!("{resampler:?}").contains("frames_in"));
         assert_eq!(resampler.format(), StreamFormat::new(16_000, 1).unwrap());
+    }
+
+    #[test]
+    fn samples_that_are_no_numbers_harm_nobody_near_them() {
+        for (from, to) in [(48_000, 16_000), (44_101, 16_000)] {
+            for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+                let mut input = sine(440.0, from, from as usize);
+                let expected = resampled(&input, from, to, ChannelCount::MONO);
+                for sample in input.iter_mut().skip(1_000).step_by(10_000) {
+                    *sample = odd;
+                }
+                let out = resampled(&input, from, to, ChannelCount::MONO);
+                assert_eq!(out.len(), expected.len());
+                assert!(out.iter().all(|sample| sample.is_finite()), "{odd} from {from} to {to}");
+                if odd != f32::MAX {
+                    assert!(worst(&out, &expected) < 1.0, "{odd} from {from} to {to}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Runs flows for the commands: opens inputs, watches progress, catches Ctrl-C, keeps the summary.
 
-use crate::args::FlowArgs;
+use crate::args::{FlowArgs, InputArgs};
 use crate::failure::{Failure, Outcome};
 use crate::input;
 use crate::summary::Summary;
@@ -8,9 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pcmflow::core::block::BlockSize;
 use pcmflow::core::format::{Frames, StreamFormat};
 use pcmflow::io::Source;
-use pcmflow::runtime::{Consumer, Flow, FlowConfig, FlowReport, Pacing, RunningFlow, Stop};
+use pcmflow::runtime::{Consumer, Flow, FlowConfig, FlowError, FlowReport, Pacing, RunningFlow, Stop};
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// How often progress is shown.
@@ -36,6 +37,28 @@ impl Run {
             asked.ask();
         })?;
         Ok(Self { stop, summary: Summary::new(), outcome: Outcome::Done })
+    }
+
+    /// Opens an input; none when the run is to end. What it is can only be told by reading its first bytes, and a pipe may
+    /// keep them for ever: a thread that hangs in that read is left behind.
+    fn open(&self, input: &str, args: &InputArgs) -> Result<Option<Box<dyn Source>>, Failure> {
+        let (opened, is_opened) = channel();
+        let (input, args) = (input.to_owned(), args.clone());
+        let opener = std::thread::Builder::new().name("pcmflow opener".into());
+        opener
+            .spawn(move || {
+                // Nobody listens any more once the run is to end.
+                let _ = opened.send(input::open(&input, &args));
+            })
+            .map_err(FlowError::from)?;
+        while !self.stop.is_asked() {
+            match is_opened.recv_timeout(TICK) {
+                Ok(source) => return source.map(Some),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(None)
     }
 
     /// Carries one source to one consumer; `watch` is called some ten times a second.
@@ -114,7 +137,7 @@ pub(crate) fn each_input<C: Consumer>(
             break;
         }
         let mut one = || -> Result<(), Failure> {
-            let source = input::open(input, &args.input)?;
+            let Some(source) = run.open(input, &args.input)? else { return Ok(()) };
             let consumer = make(input, source.format())?;
             let pacing = input::pacing(input, args);
             let progress = Progress::new(input::name(input), &*source, pacing);

@@ -67,7 +67,7 @@ const CHORES: &[Chore] = &[
     Chore {
         name: "proof",
         arguments: "[--seconds N] [--cases N] [--only STEP]",
-        does: "the deep tier: release tests, long property tests, fuzzing, coverage, ThreadSanitizer, peers",
+        does: "the deep tier: release and latency tests, long property tests, fuzzing, coverage, postings, ThreadSanitizer, peers",
         run: proof::chore,
     },
     Chore {

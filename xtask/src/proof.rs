@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     ("release", |steps, _| {
         steps.command("release tests", &mut cargo(&["test", "--quiet", "--workspace", "--release"]))
     }),
+    ("latency", latency),
     ("properties", properties),
     ("fuzz", fuzz),
     ("coverage", |steps, _| steps.step("coverage", || coverage::measure(&[], false))),
@@ -55,6 +56,14 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
         step(&mut steps, &bounds);
     }
     steps.finish()
+}
+
+/// Timed clicks into the program, one run at a time: the figures are printed, and the limits asserted.
+fn latency(steps: &mut Steps, _: &Bounds) {
+    let mut command =
+        cargo(&["test", "--quiet", "--release", "-p", "pcmflow-cli", "--test", "program", "latency"]);
+    command.args(["--", "--test-threads", "1", "--nocapture"]).env("PCMFLOW_TIMED", "1");
+    steps.command("latency of timed clicks", &mut command);
 }
 
 fn properties(steps: &mut Steps, bounds: &Bounds) {

@@ -19,6 +19,12 @@ pub(crate) fn run(args: &PipeArgs) -> Result<Outcome, Failure> {
             "standard output is a terminal: pipe it into a program, or name a file with -o FILE.wav".into(),
         ));
     }
+    if is_same_file(Path::new(&args.input), &args.output) {
+        return Err(Failure::Usage(format!(
+            "{} is the input itself: name another output",
+            args.output.display()
+        )));
+    }
     run::each_input(
         std::slice::from_ref(&args.input),
         &args.flow,
@@ -35,6 +41,14 @@ pub(crate) fn run(args: &PipeArgs) -> Result<Outcome, Failure> {
 
 fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(error.to_string())
+}
+
+/// Whether both name one file, which would be emptied before it is read.
+fn is_same_file(input: &Path, output: &Path) -> bool {
+    match (input.canonicalize(), output.canonicalize()) {
+        (Ok(input), Ok(output)) => input == output && output.is_file(),
+        _ => false,
+    }
 }
 
 /// Where the samples go.

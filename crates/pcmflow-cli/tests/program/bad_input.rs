@@ -152,6 +152,19 @@ fn a_summary_that_can_not_be_written() {
 }
 
 #[test]
+fn an_input_is_not_overwritten_by_its_own_output() {
+    let place = Place::new();
+    let bytes = wav(48_000, 1, &sine(48_000, 440.0, 100_000));
+    let file = place.file("a.wav", &bytes);
+    let roundabout =
+        place.at("../").to_owned() + place.path().file_name().unwrap().to_str().unwrap() + "/a.wav";
+    for output in [&file, &roundabout] {
+        pcmflow(["pipe", &file, "-o", output]).end().code(2).says(&[output, "the input itself"]);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), bytes, "it is as it was");
+}
+
+#[test]
 fn wrong_usage_is_told_what_would_be_right() {
     for (arguments, says) in [
         ("", &["Usage"][..]),

@@ -288,7 +288,6 @@ mod tests {
             next = last + 1;
         }
         assert_eq!(next, LatencyHistogram::LIMIT_NS + 1);
-        #[cfg(not(pcmflow_loom))]
         assert!(size_of::<LatencyHistogram>() <= 8192);
     }
 

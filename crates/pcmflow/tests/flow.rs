@@ -178,6 +178,73 @@ fn a_panic_of_the_consumer_comes_out_of_join_and_hangs_nothing() {
     assert!(panicked.is_err());
 }
 
+/// Keeps every chunk, as a consumer may that wants to look back.
+struct Keeper(Vec<AudioChunk>);
+
+impl Consumer for Keeper {
+    fn chunk(&mut self, chunk: &AudioChunk, _: &ChunkCx) -> Result<(), ConsumerError> {
+        self.0.push(chunk.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_consumer_may_keep_chunks() {
+    let config = config(Pacing::Fast, Overflow::Reject, None);
+    let running = Flow::start(stamps(200_000, 1), Keeper(Vec::new()), config, Stop::new()).unwrap();
+    let (keeper, report) = running.join();
+    assert_eq!(report.balance.delivered, Frames(200_000));
+    for (chunk, first) in keeper.0.iter().zip((0u64..).step_by(1024)) {
+        assert_eq!(chunk.samples()[0] as u64, first, "a buffer was used again while it was kept");
+    }
+}
+
+/// A source that panics at its third read.
+struct Bomb(u32);
+
+impl Source for Bomb {
+    fn format(&self) -> StreamFormat {
+        StreamFormat::new(48_000, 1).unwrap()
+    }
+    fn read(&mut self, out: &mut [f32]) -> Result<Frames, SourceError> {
+        self.0 += 1;
+        assert!(self.0 < 3, "the source panicked, as it was told to");
+        out.fill(0.0);
+        Ok(Frames(out.len() as u64))
+    }
+}
+
+#[test]
+fn a_panic_of_the_source_comes_out_of_join() {
+    let running = Flow::start(
+        Box::new(Bomb(0)),
+        Witness::default(),
+        config(Pacing::Fast, Overflow::Reject, None),
+        Stop::new(),
+    )
+    .unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| running.join().0));
+    assert!(panicked.is_err());
+}
+
+#[test]
+fn losses_before_a_source_hangs_have_their_place_too() {
+    let (release, hang): (Sender<()>, _) = channel();
+    let source = Box::new(Stamps { hang: Some(hang), ..*stamps(40_000, 1) });
+    let stop = Stop::new();
+    let lasts = Duration::from_secs(2);
+    let inject = Some(Inject::Stall { lasts, at: Duration::from_millis(20) });
+    let running =
+        Flow::start(source, Witness::default(), config(Pacing::Live, Overflow::Reject, inject), stop.clone())
+            .unwrap();
+    wait_for(&running, |running| running.snapshot().frames_in == Frames(40_000));
+    stop.ask();
+    let (witness, report) = running.join();
+    assert!(report.balance.dropped.total() > Frames(0), "the stall lost nothing");
+    assert_tiles(&witness, &report, 40_000);
+    drop(release);
+}
+
 #[test]
 fn a_wish_to_stop_ends_an_endless_flow_with_balanced_books() {
     for pacing in [Pacing::Fast, Pacing::RealTime, Pacing::Live] {

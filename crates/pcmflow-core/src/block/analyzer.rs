@@ -7,6 +7,7 @@ use crate::stream::{Next, StreamReader};
 
 /// What the analyser found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Step<'a> {
     /// The next block.
     Block(Block<'a>),

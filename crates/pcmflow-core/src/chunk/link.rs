@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 
 /// What travels on a link.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Packet {
     /// Samples.
     Chunk(AudioChunk),

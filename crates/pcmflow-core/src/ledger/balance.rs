@@ -41,7 +41,8 @@ impl Balance {
     pub fn close(frames_in: Frames, edges: &[EdgeSnapshot], timeline: &Timeline) -> Balance {
         let mut dropped = Losses::default();
         let (mut in_flight, mut imbalance) = (Frames::ZERO, Frames::ZERO);
-        let mut unheard = Frames::ZERO;
+        // Losses that the consumer was told of and nobody posted, or that were posted and never told.
+        let mut untold = Frames::ZERO;
         for edge in edges {
             for (cause, frames) in edge.lost.iter().chain(edge.evicted.iter()) {
                 dropped[cause] += frames;
@@ -49,15 +50,18 @@ impl Balance {
             in_flight += edge.occupancy;
             imbalance += edge.imbalance();
         }
-        // A gap is heard of when the frame after it arrives; until then the consumer may know of fewer losses than the
-        // writers posted, never of more.
-        for cause in super::LossCause::ALL {
-            unheard += timeline.lost()[cause] - dropped[cause];
+        for &cause in super::LossCause::ALL {
+            let (told, posted) = (timeline.lost()[cause], dropped[cause]);
+            untold += told - posted;
+            // Until the consumer has reached the end, a gap may be on its way to it.
+            if timeline.has_ended() {
+                untold += posted - told;
+            }
         }
         let delivered = timeline.delivered();
         let explained = delivered + dropped.total() + in_flight;
         let differ = Frames(frames_in.0.abs_diff(explained.0));
-        let unaccounted = differ.max(imbalance).max(timeline.unaccounted()).max(unheard);
+        let unaccounted = differ.max(imbalance).max(timeline.unaccounted()).max(untold);
         Balance { frames_in, delivered, dropped, in_flight, unaccounted }
     }
 }
@@ -73,6 +77,7 @@ mod tests {
         timeline.deliver(StreamPosition(0), Frames(60));
         timeline.lose(Gap { position: StreamPosition(60), frames: Frames(30), cause: LossCause::Overflow });
         timeline.deliver(StreamPosition(90), Frames(10));
+        timeline.end();
         let mut lost = Losses::default();
         lost[LossCause::Overflow] = Frames(30);
         (
@@ -114,5 +119,10 @@ mod tests {
         silent.deliver(StreamPosition(0), Frames(60));
         silent.deliver(StreamPosition(90), Frames(10));
         assert_eq!(unaccounted(105, edge, &silent), Frames(30), "a gap that the consumer was not told of");
+        let mut one_gap_short = Timeline::default();
+        one_gap_short.deliver(StreamPosition(0), Frames(70));
+        assert_eq!(unaccounted(105, edge, &one_gap_short), Frames(0), "the gap may still be on its way");
+        one_gap_short.end();
+        assert_eq!(unaccounted(105, edge, &one_gap_short), Frames(30), "the last gap was never told");
     }
 }

@@ -21,7 +21,7 @@ impl Counter {
 
 fn losses(counters: &[Counter; LossCause::ALL.len()]) -> Losses {
     let mut losses = Losses::default();
-    for cause in LossCause::ALL {
+    for &cause in LossCause::ALL {
         losses[cause] = counters[cause as usize].read();
     }
     losses

@@ -6,6 +6,7 @@ use core::ops::{Index, IndexMut};
 
 /// Why frames were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum LossCause {
     /// A full buffer could not take them.
     Overflow,
@@ -25,7 +26,7 @@ pub enum LossCause {
 
 impl LossCause {
     /// Every cause, in the order of [`Losses`].
-    pub const ALL: [LossCause; 7] = [
+    pub const ALL: &'static [LossCause] = &[
         Self::Overflow,
         Self::Deadline,
         Self::Corrupt,
@@ -102,10 +103,7 @@ impl Losses {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn iter(&self) -> impl Iterator<Item = (LossCause, Frames)> + '_ {
-        LossCause::ALL
-            .into_iter()
-            .map(|cause| (cause, self[cause]))
-            .filter(|(_, frames)| *frames > Frames::ZERO)
+        LossCause::ALL.iter().map(|&cause| (cause, self[cause])).filter(|(_, frames)| *frames > Frames::ZERO)
     }
 }
 

@@ -31,11 +31,11 @@ pub struct Timeline {
     next: StreamPosition,
     delivered: Frames,
     lost: Losses,
-    gaps: u64,
     /// Frames that were skipped without a gap.
     holes: Frames,
     /// Frames that came again.
     doubled: Frames,
+    ended: bool,
 }
 
 impl Timeline {
@@ -53,7 +53,6 @@ impl Timeline {
     pub fn lose(&mut self, gap: Gap) {
         self.advance(gap.position, gap.frames);
         self.lost[gap.cause] += gap.frames;
-        self.gaps += 1;
     }
 
     fn advance(&mut self, position: StreamPosition, frames: Frames) {
@@ -62,6 +61,20 @@ impl Timeline {
         // What lies before `next` was heard of already.
         self.doubled += Frames((self.next.min(end) - position).0);
         self.next = self.next.max(end);
+    }
+
+    /// Enters that the stream is over: whatever was not heard of by now never will be.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether the stream is over.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Compares these books with the writer's at a cut mark.
@@ -74,7 +87,7 @@ impl Timeline {
         let beyond = self.next - cut.position;
         let missing = cut.position - self.next;
         let mut differ = cut.accepted.0.abs_diff((self.delivered - beyond).0);
-        for cause in super::LossCause::ALL {
+        for &cause in super::LossCause::ALL {
             differ += cut.lost[cause].0.abs_diff(self.lost[cause].0);
         }
         let self_contradiction = cut.position.0.abs_diff((cut.accepted + cut.lost.total()).0);
@@ -101,13 +114,6 @@ impl Timeline {
     /// RT-safe: wait-free, no allocation.
     pub fn lost(&self) -> Losses {
         self.lost
-    }
-
-    /// How many gaps there were.
-    ///
-    /// RT-safe: wait-free, no allocation.
-    pub fn gaps(&self) -> u64 {
-        self.gaps
     }
 
     /// Frames that were skipped without a gap, and frames that came again.

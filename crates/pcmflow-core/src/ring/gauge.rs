@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 
 /// What a buffer is doing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BufferState {
     /// Nothing is in it.
     Empty,

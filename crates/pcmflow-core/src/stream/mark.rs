@@ -1,10 +1,12 @@
 //! What travels in band with the frames.
 
-use crate::format::StreamPosition;
-use crate::ledger::{CutMark, Gap};
+use crate::format::{Frames, StreamPosition};
+use crate::ledger::{CutMark, Gap, LossCause};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Something that is not samples, at a position of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mark {
     /// Frames are missing here.
     Gap(Gap),
@@ -29,4 +31,33 @@ impl Mark {
 pub(super) struct Arrival {
     pub(super) position: StreamPosition,
     pub(super) at_ns: u64,
+}
+
+/// The loss whose mark is not sent yet, as the writer's thread last left it: for whoever must do without that thread.
+/// Stored by the writer only; whole only while the writer rests.
+#[derive(Debug, Default)]
+pub(super) struct Untold {
+    position: AtomicU64,
+    frames: AtomicU64,
+    /// Index of the cause in [`LossCause::ALL`].
+    cause: AtomicU64,
+}
+
+impl Untold {
+    /// Notes the loss as it is now; none when its mark was sent.
+    pub(super) fn note(&self, gap: Option<Gap>) {
+        let Some(gap) = gap else { return self.frames.store(0, Ordering::Release) };
+        self.position.store(gap.position.0, Ordering::Relaxed);
+        self.cause.store(gap.cause as u64, Ordering::Relaxed);
+        // Release: who sees the length sees place and cause.
+        self.frames.store(gap.frames.0, Ordering::Release);
+    }
+
+    /// The loss that was noted last.
+    pub(super) fn read(&self) -> Option<Gap> {
+        let frames = Frames(self.frames.load(Ordering::Acquire));
+        let cause = *LossCause::ALL.get(self.cause.load(Ordering::Relaxed) as usize)?;
+        let position = StreamPosition(self.position.load(Ordering::Relaxed));
+        (frames > Frames::ZERO).then_some(Gap { position, frames, cause })
+    }
 }

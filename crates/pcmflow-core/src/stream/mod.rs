@@ -32,6 +32,7 @@ use core::str::FromStr;
 
 /// What becomes of frames that a full ring does not take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Overflow {
     /// They stay with the caller, who offers them again or gives them up with a cause.
     #[default]
@@ -42,8 +43,8 @@ pub enum Overflow {
 
 impl Overflow {
     /// Every policy with its name.
-    pub const ALL: [(&'static str, Overflow); 2] =
-        [("reject", Self::Reject), ("drop-newest", Self::DropNewest)];
+    pub const ALL: &'static [(&'static str, Overflow)] =
+        &[("reject", Self::Reject), ("drop-newest", Self::DropNewest)];
 }
 
 impl fmt::Display for Overflow {
@@ -158,6 +159,7 @@ pub fn stream(config: StreamConfig) -> Result<(StreamWriter, StreamReader, Strea
 struct Books {
     writer: WriterBooks,
     reader: ReaderBooks,
+    untold: mark::Untold,
 }
 
 /// Reads a stream's state and books from any thread, without disturbing either end.

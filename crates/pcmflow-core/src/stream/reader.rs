@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 
 /// What comes next in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Next {
     /// These frames can be read; `frames` is what was asked for, or less where a gap or the end stands behind them.
     Frames {
@@ -42,6 +43,8 @@ pub struct StreamReader {
     arrived: Arrival,
     /// Somebody knows that the writer will write no more, though it is still there.
     ended: bool,
+    /// The loss that a writer which was taken for gone has not told of.
+    untold: Option<Gap>,
 }
 
 impl StreamReader {
@@ -64,6 +67,7 @@ impl StreamReader {
             position,
             arrived: Arrival::default(),
             ended: false,
+            untold: None,
         }
     }
 
@@ -89,18 +93,21 @@ impl StreamReader {
     }
 
     /// Takes what is there for the last: the writer is known to write no more, though it was not dropped (its thread hangs in
-    /// a device or a pipe). A loss that it has not told of yet stays in its books only.
+    /// a device or a pipe). A loss that it has not told of yet is met behind the last frame.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn end(&mut self) {
-        self.ended = true;
+        if !self.ended {
+            self.ended = true;
+            self.untold = self.books.untold.read();
+        }
     }
 
     /// What comes next, where `wanted` frames are of use at a time (more than the ring holds is taken for that).
     ///
-    /// Frames are only announced: [`read`](Self::read) or [`skip`](Self::skip) them. Marks are taken.
+    /// Frames are only announced, one at least: [`read`](Self::read) or [`skip`](Self::skip) them. Marks are taken.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// RT-safe: wait-free in the marks that wait, no allocation.
     pub fn next(&mut self, wanted: Frames) -> Next {
         let wanted = wanted.min(self.capacity).max(Frames(1));
         let position = self.position;
@@ -114,11 +121,17 @@ impl StreamReader {
         let Some(gap) = self.first_gap() else {
             return match available {
                 frames if frames >= wanted => Next::Frames { position, frames: wanted },
-                Frames(0) if ended => Next::End,
+                Frames(0) if ended => self.untold.take().map_or(Next::End, |gap| self.pass_gap(gap)),
                 frames if ended => Next::Frames { position, frames },
                 _ => Next::Pending,
             };
         };
+        // Its mark may have been sent after we looked for a due one.
+        if gap <= position
+            && let Some(mark) = self.due_mark()
+        {
+            return mark;
+        }
         // All frames before the gap were published before its mark: they are there.
         Next::Frames { position, frames: (gap - position).min(wanted) }
     }
@@ -133,12 +146,14 @@ impl StreamReader {
         let mark = *self.marks.peek().filter(|mark| mark.position() <= self.position)?;
         self.marks.pop();
         Some(match mark {
-            Mark::Gap(gap) => {
-                self.position += gap.frames;
-                Next::Gap(gap)
-            }
+            Mark::Gap(gap) => self.pass_gap(gap),
             Mark::Cut(cut) => Next::Cut(cut),
         })
+    }
+
+    fn pass_gap(&mut self, gap: Gap) -> Next {
+        self.position += gap.frames;
+        Next::Gap(gap)
     }
 
     /// Where the first gap ahead begins.
@@ -177,7 +192,7 @@ impl StreamReader {
 
     /// Reads frames that [`next`](Self::next) announced into `out`, as many whole ones as fit; returns how many.
     ///
-    /// RT-safe: wait-free, no allocation, at most two copies.
+    /// RT-safe: wait-free in the marks that wait, no allocation, at most two copies.
     pub fn read(&mut self, out: &mut [f32]) -> Frames {
         let channels = self.format.channels;
         let frames = self.announced(Frames::in_samples(out.len(), channels));
@@ -192,7 +207,7 @@ impl StreamReader {
     ///
     /// A frame of several channels may lie across both slices.
     ///
-    /// RT-safe when `take` is: wait-free, no allocation.
+    /// RT-safe when `take` is: wait-free in the marks that wait, no allocation.
     pub fn read_in_place(&mut self, frames: Frames, take: impl FnOnce(&[f32], &[f32])) -> Frames {
         let frames = self.announced(frames);
         if let Ok(chunk) = self.samples.read_chunk(frames.samples(self.format.channels)) {
@@ -206,7 +221,7 @@ impl StreamReader {
 
     /// Takes up to `frames` announced frames from the ring unread; returns how many.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// RT-safe: wait-free in the marks that wait, no allocation.
     pub fn skip(&mut self, frames: Frames) -> Frames {
         self.read_in_place(frames, |_, _| {})
     }

@@ -20,7 +20,7 @@ fn a_quantum_must_fit() {
 
 #[test]
 fn overflow_policies_have_names() {
-    for (name, policy) in Overflow::ALL {
+    for (name, policy) in Overflow::ALL.iter().copied() {
         assert_eq!(name.parse(), Ok(policy));
         assert_eq!(std::format!("{policy}"), name);
     }
@@ -53,9 +53,9 @@ fn reject_hands_the_rest_back_and_posts_nothing_until_it_is_given_up() {
 #[test]
 fn one_overrun_however_long_and_a_cut_does_not_make_it_two() {
     let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, Overflow::DropNewest)).unwrap();
-    for _ in 0..3 {
+    for n in 0..3 {
         writer.write(&[0.0; 128], 0);
-        assert!(writer.cut());
+        assert!(writer.cut() || n == 2, "there is room for two cuts");
     }
     assert_eq!((gauge.snapshot().overruns, gauge.snapshot().lost.total()), (1, Frames(256)));
     reader.next(Frames(128));
@@ -99,12 +99,40 @@ fn tiny_writes_that_exhaust_the_marks_lose_no_count() {
     assert_eq!(timeline.lost(), gauge.snapshot().lost);
 }
 
+#[test]
+fn many_cuts_inside_a_block_leave_room_for_gaps() {
+    let (mut writer, mut reader, _) = stream(config(1, 512, 128, Overflow::DropNewest)).unwrap();
+    for _ in 0..30 {
+        writer.write(&[0.0], 0);
+        writer.cut();
+    }
+    writer.give_up(Frames(1), LossCause::Device);
+    assert_eq!(writer.write(&[0.0; 128], 0).accepted, Frames(128));
+    assert!(matches!(reader.next(Frames(512)), Next::Frames { .. }), "the gap ends the block");
+}
+
+#[test]
+fn a_writer_taken_for_gone_leaves_its_last_loss_to_the_reader() {
+    let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, Overflow::DropNewest)).unwrap();
+    writer.write(&[0.0; 128], 0);
+    writer.write(&[0.0; 256], 0);
+    let mut timeline = Timeline::default();
+    drain(&mut reader, &mut timeline, 128);
+    assert_eq!(timeline.lost().total(), Frames(0), "not told yet");
+    reader.end();
+    drain(&mut reader, &mut timeline, 128);
+    assert_eq!(timeline.lost(), gauge.snapshot().lost);
+    assert_eq!((timeline.position(), timeline.unaccounted()), (StreamPosition(384), Frames(0)));
+    assert_eq!(reader.next(Frames(128)), Next::End);
+}
+
 /// Reads to the end (or to where nothing is there yet), entering everything; checks every cut on the way.
 fn drain(reader: &mut StreamReader, timeline: &mut Timeline, wanted: u64) -> Vec<f32> {
     let mut out = Vec::new();
     loop {
         match reader.next(Frames(wanted)) {
             Next::Frames { position, frames } => {
+                assert!(frames > Frames::ZERO, "no frame was announced");
                 let mut samples = vec![0.0; frames.samples(reader.format().channels)];
                 assert_eq!(reader.read(&mut samples), frames);
                 out.extend(samples);
@@ -138,6 +166,7 @@ proptest! {
             loop {
                 match reader.next(Frames(wanted)) {
                     Next::Frames { position, frames } => {
+                assert!(frames > Frames::ZERO, "no frame was announced");
                         let mut samples = vec![0.0; frames.samples(reader.format().channels)];
                         reader.read(&mut samples);
                         for (index, frame) in samples.chunks(channels as usize).enumerate() {
@@ -210,6 +239,7 @@ fn two_threads_tile_the_timeline() {
     loop {
         match reader.next(Frames(256)) {
             Next::Frames { position, frames } => {
+                assert!(frames > Frames::ZERO, "no frame was announced");
                 reader.read_in_place(frames, |first, second| {
                     for (n, sample) in first.iter().chain(second).enumerate() {
                         assert_eq!(*sample as u64, position.0 + n as u64);

@@ -163,6 +163,7 @@ impl StreamWriter {
             self.books.writer.post_lost(frames, gap.cause);
             self.position += frames;
         }
+        self.books.untold.note(self.pending);
     }
 
     /// Sends the mark of a loss, if there is one, when more than `reserve` slots are free. False when there was no room.
@@ -172,15 +173,19 @@ impl StreamWriter {
             return false;
         }
         self.pending = None;
+        self.books.untold.note(None);
         true
     }
 
     /// Sends the writer's books along with the stream, to be compared with the reader's when they get there.
     /// False when the store of marks has no room: ask again later.
     ///
+    /// Cuts take half of the store at most. They don't break blocks, so a reader may wait for more frames behind many of
+    /// them; the other half keeps room for gaps, without which no frame could follow a loss.
+    ///
     /// RT-safe: wait-free, no allocation.
     pub fn cut(&mut self) -> bool {
-        self.send_cut(RESERVED_MARKS)
+        self.send_cut(self.marks.capacity() / 2)
     }
 
     fn send_cut(&mut self, reserve: usize) -> bool {

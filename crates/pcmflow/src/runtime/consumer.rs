@@ -19,12 +19,16 @@ pub type ConsumerError = Box<dyn std::error::Error + Send + Sync>;
 pub trait Consumer: Send + 'static {
     /// Takes the next chunk. When it returns, the chunk counts as delivered.
     ///
+    /// A consumer may keep clones of chunks. Each keeps its buffer from being used again; when the pool's budget (50 MiB) is
+    /// in the consumer's hands, the flow waits until one is dropped and the next chunk is taken.
+    ///
     /// # Errors
     /// Whatever keeps it from going on; the flow then ends, and this chunk and those behind it count as lost
     /// ([`LossCause::DeadModule`]).
     fn chunk(&mut self, chunk: &AudioChunk, cx: &ChunkCx) -> Result<(), ConsumerError>;
 
-    /// Learns that frames are missing at this place of the stream.
+    /// Learns that frames are missing at this place of the stream, once for each run of losses with one cause: when
+    /// the frame behind it arrives, or at the end.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -95,6 +99,8 @@ pub(super) struct ConsumeTask<C> {
     /// The gather task, which may wait for room in the link or for a buffer.
     pub(super) upstream: Waker,
     pub(super) timeline: Timeline,
+    /// A gap that may still grow.
+    pub(super) untold: Option<Gap>,
     pub(super) gaps: Vec<Gap>,
     pub(super) gaps_total: u64,
     pub(super) error: Option<ConsumerError>,
@@ -115,6 +121,10 @@ impl<C: Consumer> ConsumeTask<C> {
     fn packet(&mut self) -> Result<Turn, ConsumerError> {
         let closed = self.link.is_closed();
         match self.link.peek() {
+            Some(Packet::Chunk(_)) if self.untold.is_some() => {
+                self.tell()?;
+                return Ok(Turn::Worked);
+            }
             Some(Packet::Chunk(chunk)) => {
                 self.injected.before(chunk, &self.clock, &self.stop);
                 let cx = ChunkCx { clock: self.clock, taken_ns: self.clock.now_ns(), live: self.real_time };
@@ -130,18 +140,21 @@ impl<C: Consumer> ConsumeTask<C> {
             }
             Some(Packet::Mark(Mark::Gap(gap))) => {
                 let gap = *gap;
-                self.enter(gap);
-                self.consumer.gap(gap)?;
+                self.enter(gap)?;
             }
             Some(Packet::Mark(Mark::Cut(cut))) => {
                 let settled = self.timeline.settle(cut);
                 self.live.settle(settled);
             }
             None if closed => {
+                self.tell()?;
+                self.timeline.end();
                 self.consumer.end()?;
                 return Ok(Turn::Done);
             }
             None => return Ok(Turn::Idle),
+            // What other links may carry one day.
+            Some(_) => {}
         }
         // Popped after it was consumed: what the consumer failed on is still in the link, and is booked there.
         drop(self.link.pop());
@@ -149,32 +162,46 @@ impl<C: Consumer> ConsumeTask<C> {
         Ok(Turn::Worked)
     }
 
-    fn enter(&mut self, gap: Gap) {
+    /// Books a gap, and joins it to the one before where it goes on: a cut mark may have split one loss in two.
+    fn enter(&mut self, gap: Gap) -> Result<(), ConsumerError> {
         self.timeline.lose(gap);
         self.health.frames_dropped(gap.frames.0);
-        match self.gaps.last_mut() {
-            Some(last) if last.end() == gap.position && last.cause == gap.cause => last.frames += gap.frames,
+        match &mut self.untold {
+            Some(before) if before.end() == gap.position && before.cause == gap.cause => {
+                before.frames += gap.frames
+            }
             _ => {
-                self.gaps_total += 1;
-                self.health.overrun();
-                if self.gaps.len() < GAPS_KEPT {
-                    self.gaps.push(gap);
-                }
+                let told = self.tell();
+                self.untold = Some(gap);
+                told?;
             }
         }
+        Ok(())
     }
 
-    /// The consumer is dead: what waits for it is lost.
+    /// Tells the consumer of the gap that is over.
+    fn tell(&mut self) -> Result<(), ConsumerError> {
+        let Some(gap) = self.untold.take() else { return Ok(()) };
+        self.gaps_total += 1;
+        self.health.overrun();
+        if self.gaps.len() < GAPS_KEPT {
+            self.gaps.push(gap);
+        }
+        self.consumer.gap(gap)
+    }
+
+    /// The consumer is dead: what waits for it is lost, and told to nobody.
     fn abandon(&mut self) {
         self.live.consumer_failed.store(true, Ordering::Release);
         let mut gaps = Vec::new();
         self.link.clear(LossCause::DeadModule, |gap| gaps.push(gap));
         for gap in gaps {
-            // A gap whose consumer failed on it is entered already.
+            // A gap on which the consumer failed is booked already.
             if gap.position >= self.timeline.position() && gap.frames > Frames::ZERO {
-                self.enter(gap);
+                let _ = self.enter(gap);
             }
         }
+        let _ = self.tell();
     }
 
     pub(super) fn finish(self) -> Consumed<C> {

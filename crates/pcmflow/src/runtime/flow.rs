@@ -50,9 +50,11 @@ pub struct FlowConfig {
 }
 
 impl FlowConfig {
-    /// The blocks that the ring between source and gathering holds: it must bridge the longest wait for a processor, which
-    /// on a busy machine without real-time scheduling is some tens of milliseconds (8 blocks of 1024 at 48 kHz: 171 ms).
+    /// The blocks that the ring between source and gathering holds at least.
     const RING_BLOCKS: u64 = 8;
+    /// The time that it holds at least: it must bridge the longest wait for a processor, which on a busy machine without
+    /// real-time scheduling is many tens of milliseconds.
+    const RING_NS: u64 = 200_000_000;
     /// The chunks and marks that the link holds: enough to keep a fast consumer busy. What waits is better kept in the
     /// ring, where its loss is counted at the source.
     const LINK_PACKETS: usize = 8;
@@ -162,16 +164,21 @@ impl Flow {
         let block = config.block.frames();
         let quantum = BufferConstants::QUANTUM;
         let overflow = if config.pacing == Pacing::Fast { Overflow::Reject } else { config.overflow };
-        let capacity = Frames(block.0 * FlowConfig::RING_BLOCKS);
+        let capacity =
+            Frames(block.0 * FlowConfig::RING_BLOCKS).max(format.rate.ns_to_frames(FlowConfig::RING_NS));
         let (writer, reader, ring) = stream(StreamConfig { format, capacity, quantum, overflow })?;
         let link = AudioRingBuffer::with_capacity(FlowConfig::LINK_PACKETS)?;
         let link_gauge = link.gauge();
         let (chunks_in, chunks_out) = link.split();
-        // One buffer for each place in the link, one that is being filled.
+        // One buffer for each place in the link, one that is being filled; more when the consumer keeps some.
         let samples = block.samples(format.channels);
         let buffers = FlowConfig::LINK_PACKETS + 1;
         let pool = BufferRecyclingPool::new(PoolConfig {
-            classes: vec![ClassConfig { samples, buffers_max: buffers, buffers_prewarm: buffers }],
+            classes: vec![ClassConfig {
+                samples,
+                buffers_max: ClassConfig::BUFFERS_MAX,
+                buffers_prewarm: buffers,
+            }],
             ..PoolConfig::default()
         })?;
 
@@ -205,6 +212,7 @@ impl Flow {
             health: recorder,
             upstream: gather_waker.clone(),
             timeline: Timeline::default(),
+            untold: None,
             gaps: Vec::new(),
             gaps_total: 0,
             error: None,
@@ -321,11 +329,12 @@ impl<C: Consumer> RunningFlow<C> {
         self.stop.ask();
         joined(self.gather);
         let abandoned = loop {
-            if self.live.abandoned.load(Ordering::Acquire) || self.live.read_state.abandon() {
-                break true;
-            }
+            // Finished comes first: a source that panicked in a read looks as if it still hung there.
             if self.source.is_finished() {
                 break false;
+            }
+            if self.live.abandoned.load(Ordering::Acquire) || self.live.read_state.abandon() {
+                break true;
             }
             std::thread::sleep(Duration::from_millis(1));
         };

@@ -32,11 +32,10 @@ impl GatherTask {
             return Turn::Idle;
         }
         let format = self.analyzer.format();
-        // A link with room takes what we send: its other end stays open until this task is over.
         let sent = match self.analyzer.step() {
             Step::Block(mut block) => {
-                // No free buffer: the consumer holds them all, and wakes us when one comes back.
-                let Ok(mut buffer) = self.pool.acquire(block.samples(), Miss::NextClassUp) else {
+                // No buffer within the budget: the consumer keeps them all, and wakes us when one may have come back.
+                let Ok(mut buffer) = self.pool.acquire(block.samples(), Miss::Grow) else {
                     return Turn::Idle;
                 };
                 let (timestamp_ns, complete_ns) = block.arrived_ns();
@@ -61,6 +60,8 @@ impl GatherTask {
             }
             Step::Pending => return Turn::Idle,
             Step::End => return Turn::Done,
+            // What other streams may bring one day; this one does not.
+            _ => return Turn::Worked,
         };
         self.upstream.wake();
         self.downstream.wake();

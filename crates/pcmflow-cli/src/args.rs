@@ -1,5 +1,6 @@
 //! The command line: one definition for parsing, help and completions.
 
+use crate::input::Input;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use pcmflow::core::block::{Profile, WindowKind};
 use pcmflow::core::format::SampleEncoding;
@@ -20,7 +21,7 @@ Examples:
 const INPUT_HELP: &str = "\
 A file of any common format; - for standard input (WAV, or raw PCM with --raw); or a synthetic signal such as
 synth:sine:440,seconds=5 (sine:HZ, sweep:HZ-HZ, noise:white, noise:pink, silence, clicks:250ms, melody;
-seconds= rate= channels= level= seed= detune=)";
+seconds=5 or endless, rate=48000 channels=1 level=-12 seed=1 detune=0)";
 
 /// The real-time audio data plane: audio in, through rings, pool and links that keep books, to what thinks.
 #[derive(Debug, Parser)]
@@ -40,7 +41,8 @@ pub(crate) enum Command {
     /// Tracks the pitch of inputs, as JSON lines or CSV
     #[command(
         after_help = "Each JSON line is for one moment: {file, position, time_s, hz, note, cents, confidence, voiced, delay_ms};\n\
-            confidence 0.5 is the threshold of voiced. Where frames were lost: {file, gap: {position, frames, cause}}.\n\n\
+            confidence 0.5 is the threshold of voiced. delay_ms is when the estimate was out less the moment that it is for; with --fast\n\
+            arrival times mean nothing, and only gathering and computing count. Where frames were lost: {file, gap: {position, frames, cause}}.\n\n\
             Examples:\n  pcmflow pitch voice.wav\n  pcmflow pitch --csv notes/*.flac > pitch.csv\n  \
             pcmflow pitch --realtime --inject slow-consumer=30ms song.mp3 --summary books.json"
     )]
@@ -135,8 +137,8 @@ fn cents(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("form").args(["json", "csv"]))]
 pub(crate) struct PitchArgs {
-    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP)]
-    pub(crate) inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP, value_parser = Input::parser())]
+    pub(crate) inputs: Vec<Input>,
     /// JSON lines (the default)
     #[arg(long)]
     pub(crate) json: bool,
@@ -152,8 +154,8 @@ pub(crate) struct PitchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LevelArgs {
-    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP)]
-    pub(crate) inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP, value_parser = Input::parser())]
+    pub(crate) inputs: Vec<Input>,
     #[command(flatten)]
     pub(crate) flow: FlowArgs,
 }
@@ -169,8 +171,8 @@ pub(crate) enum Gaps {
 
 #[derive(Debug, Args)]
 pub(crate) struct PipeArgs {
-    #[arg(value_name = "INPUT", help = INPUT_HELP)]
-    pub(crate) input: String,
+    #[arg(value_name = "INPUT", help = INPUT_HELP, value_parser = Input::parser())]
+    pub(crate) input: Input,
     /// A WAV file, or - for raw PCM to standard output
     #[arg(short, long, value_name = "FILE.wav", default_value = "-")]
     pub(crate) output: PathBuf,
@@ -192,8 +194,8 @@ pub(crate) struct PipeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP)]
-    pub(crate) inputs: Vec<String>,
+    #[arg(value_name = "INPUT", required = true, help = INPUT_HELP, value_parser = Input::parser())]
+    pub(crate) inputs: Vec<Input>,
     /// One JSON line per input
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,10 +2,15 @@
 
 use crate::args::{FlowArgs, InputArgs};
 use crate::failure::Failure;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use pcmflow::core::format::{SampleEncoding, StreamFormat};
-use pcmflow::io::{FileSource, RawFormat, Source, SynthSpec, open_file, open_reader};
+use pcmflow::io::{
+    FileSource, RawFormat, Source, SynthError, SynthSource, SynthSpec, open_file, open_reader,
+};
 use pcmflow::runtime::Pacing;
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 
 /// Where an input comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,55 +20,126 @@ pub(crate) enum Kind {
     Synthetic,
 }
 
-pub(crate) fn kind(input: &str) -> Kind {
-    match input {
-        "-" => Kind::Standard,
-        synthetic if synthetic.starts_with("synth:") => Kind::Synthetic,
-        _ => Kind::File,
+/// One INPUT: a path in whatever bytes the system allows, `-`, or a synthetic signal.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    argument: OsString,
+    /// The argument as it can be printed.
+    label: String,
+}
+
+impl From<OsString> for Input {
+    fn from(argument: OsString) -> Self {
+        Self { label: argument.to_string_lossy().into_owned(), argument }
     }
 }
 
-/// What an input is called in messages.
-pub(crate) fn name(input: &str) -> &str {
-    if kind(input) == Kind::Standard { "standard input" } else { input }
-}
-
-/// A file or standard input, decoded.
-pub(crate) fn open_media(input: &str, args: &InputArgs) -> Result<FileSource, Failure> {
-    let raw = args.raw.as_deref().map(raw_format).transpose()?;
-    if kind(input) == Kind::Standard {
-        let stdin = std::io::stdin();
-        if stdin.is_terminal() {
-            return Err(Failure::Usage(
-                "standard input is a terminal: pipe audio into it, or name a file".into(),
-            ));
-        }
-        return Ok(open_reader(stdin, name(input), raw)?);
+impl Input {
+    /// How the command line reads one.
+    pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
+        OsStringValueParser::new().map(Self::from)
     }
-    match raw {
-        None => Ok(open_file(input)?),
-        Some(_) => {
-            Err(Failure::Usage(format!("--raw is for standard input: try `pcmflow … - --raw … < {input}`")))
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.label.as_str() {
+            "-" => Kind::Standard,
+            synthetic if synthetic.starts_with("synth:") => Kind::Synthetic,
+            _ => Kind::File,
         }
     }
-}
 
-/// Opens any input.
-pub(crate) fn open(input: &str, args: &InputArgs) -> Result<Box<dyn Source>, Failure> {
-    if kind(input) == Kind::Synthetic {
-        let spec: SynthSpec = input.parse().map_err(|error| Failure::Usage(format!("{input}: {error}")))?;
-        return Ok(Box::new(spec.source().map_err(|error| Failure::Usage(format!("{input}: {error}")))?));
+    /// As it was given, for the `file` of what is printed.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
     }
-    Ok(Box::new(open_media(input, args)?))
+
+    /// What it is called in messages.
+    pub(crate) fn name(&self) -> &str {
+        if self.kind() == Kind::Standard { "standard input" } else { &self.label }
+    }
+
+    /// A file or standard input, decoded.
+    pub(crate) fn open_media(&self, args: &InputArgs) -> Result<FileSource, Failure> {
+        let raw = args.raw.as_deref().map(raw_format).transpose()?;
+        if self.kind() == Kind::Standard {
+            let stdin = std::io::stdin();
+            if stdin.is_terminal() {
+                return Err(Failure::Usage(
+                    "standard input is a terminal: pipe audio into it, or name a file".into(),
+                ));
+            }
+            return Ok(open_reader(stdin, self.name(), raw)?);
+        }
+        self.refuse_raw(args)?;
+        Ok(open_file(&self.argument)?)
+    }
+
+    /// The synthetic signal that it names.
+    pub(crate) fn open_synthetic(&self, args: &InputArgs) -> Result<SynthSource, Failure> {
+        self.refuse_raw(args)?;
+        let wrong = |error: SynthError| Failure::Usage(format!("{self}: {error}"));
+        self.label.parse::<SynthSpec>().and_then(|spec| spec.source()).map_err(wrong)
+    }
+
+    fn refuse_raw(&self, args: &InputArgs) -> Result<(), Failure> {
+        match args.raw {
+            None => Ok(()),
+            Some(_) => {
+                Err(Failure::Usage(format!("--raw is for standard input, not for {self}: name - instead")))
+            }
+        }
+    }
+
+    /// Opens any input.
+    pub(crate) fn open(&self, args: &InputArgs) -> Result<Box<dyn Source>, Failure> {
+        match self.kind() {
+            Kind::Synthetic => Ok(Box::new(self.open_synthetic(args)?)),
+            Kind::File | Kind::Standard => Ok(Box::new(self.open_media(args)?)),
+        }
+    }
+
+    /// Who sets the pace for it.
+    pub(crate) fn pacing(&self, args: &FlowArgs) -> Pacing {
+        match (self.kind(), args.fast, args.realtime) {
+            (_, true, _) => Pacing::Fast,
+            (Kind::Standard, false, _) => Pacing::Live,
+            (_, false, true) => Pacing::RealTime,
+            (_, false, false) => Pacing::Fast,
+        }
+    }
+
+    /// Refuses an output that would overwrite this input, or another name of it, before or while it is read.
+    pub(crate) fn refuse_as_output(&self, output: &Path) -> Result<(), Failure> {
+        if self.kind() == Kind::File && is_same_file(Path::new(&self.argument), output) {
+            return Err(Failure::Usage(format!(
+                "{} is the input itself: name another output",
+                output.display()
+            )));
+        }
+        Ok(())
+    }
 }
 
-/// Who sets the pace for an input.
-pub(crate) fn pacing(input: &str, args: &FlowArgs) -> Pacing {
-    match (kind(input), args.fast, args.realtime) {
-        (_, true, _) => Pacing::Fast,
-        (Kind::Standard, false, _) => Pacing::Live,
-        (_, false, true) => Pacing::RealTime,
-        (_, false, false) => Pacing::Fast,
+impl std::fmt::Display for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.label)
+    }
+}
+
+/// Whether both names lead to one regular file.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) else { return false };
+    if !a.is_file() || !b.is_file() {
+        return false;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (a.dev(), a.ino()) == (b.dev(), b.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        matches!((one.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
     }
 }
 
@@ -110,6 +186,7 @@ mod tests {
 
     #[test]
     fn inputs_have_kinds() {
+        let kind = |text: &str| Input::from(OsString::from(text)).kind();
         assert_eq!(
             [kind("-"), kind("synth:melody"), kind("a.wav")],
             [Kind::Standard, Kind::Synthetic, Kind::File]

@@ -2,7 +2,7 @@
 
 use crate::args::{FlowArgs, InputArgs};
 use crate::failure::{Failure, Outcome};
-use crate::input;
+use crate::input::{Input, is_same_file};
 use crate::summary::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
 use pcmflow::core::block::BlockSize;
@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How often progress is shown.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long a flow that is to end may take to deliver what is under way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// One run of the program over its inputs.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -26,7 +29,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Catches Ctrl-C: the first asks the flow to end, the second ends the program.
+    /// Catches Ctrl-C: the first asks the flow to end, and gives what hangs a while; the second ends the program.
     pub(crate) fn begin() -> Result<Self, Failure> {
         let stop = Stop::new();
         let asked = stop.clone();
@@ -41,14 +44,14 @@ impl Run {
 
     /// Opens an input; none when the run is to end. What it is can only be told by reading its first bytes, and a pipe may
     /// keep them for ever: a thread that hangs in that read is left behind.
-    fn open(&self, input: &str, args: &InputArgs) -> Result<Option<Box<dyn Source>>, Failure> {
+    fn open(&self, input: &Input, args: &InputArgs) -> Result<Option<Box<dyn Source>>, Failure> {
         let (opened, is_opened) = channel();
-        let (input, args) = (input.to_owned(), args.clone());
+        let (input, args) = (input.clone(), args.clone());
         let opener = std::thread::Builder::new().name("pcmflow opener".into());
         opener
             .spawn(move || {
                 // Nobody listens any more once the run is to end.
-                let _ = opened.send(input::open(&input, &args));
+                let _ = opened.send(input.open(&args));
             })
             .map_err(FlowError::from)?;
         while !self.stop.is_asked() {
@@ -73,15 +76,37 @@ impl Run {
         // A flow that ends asks its own threads to stop, and must not ask those of the next.
         let stop = Stop::new();
         let running = Flow::start(source, consumer, config, stop.clone())?;
+        let mut patience = PATIENCE;
         while !running.wait(TICK) {
+            watch(&running);
             if self.stop.is_asked() {
                 stop.ask();
+                patience = patience.saturating_sub(TICK);
             }
-            watch(&running);
+            if patience.is_zero() {
+                self.give_up(name, &running);
+            }
         }
         let (consumer, report) = running.join();
         self.close(name, report)?;
         Ok(consumer)
+    }
+
+    /// Ends the program though the consumer hangs, most likely because nobody reads what it writes: says what is known.
+    fn give_up<C: Consumer>(&self, name: &str, running: &RunningFlow<C>) -> ! {
+        let now = running.snapshot();
+        eprintln!(
+            "pcmflow: {name}: stopped, though the output takes nothing more and frames are still under way"
+        );
+        eprintln!(
+            "frames in {} · delivered {} · dropped {} · settled to {}: {} unaccounted",
+            now.frames_in,
+            now.delivered,
+            now.lost.total(),
+            now.settled.position,
+            now.settled.unaccounted,
+        );
+        std::process::exit(Outcome::Failed as i32)
     }
 
     /// Enters the books of a flow that is over.
@@ -123,47 +148,70 @@ impl Run {
     }
 }
 
-/// Runs each input through a consumer that `make` provides; one bad input does not stop the rest.
-pub(crate) fn each_input<C: Consumer>(
-    inputs: &[String],
-    args: &FlowArgs,
-    mut make: impl FnMut(&str, StreamFormat) -> Result<C, Failure>,
-    mut done: impl FnMut(C),
-) -> Result<Outcome, Failure> {
-    let block = args.profile.block(args.block.map(Frames))?;
-    let mut run = Run::begin()?;
-    for input in inputs {
-        if run.stop.is_asked() {
-            break;
+/// What a command makes of its inputs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) inputs: &'a [Input],
+    pub(crate) args: &'a FlowArgs,
+    /// The file that is written, which must be none of the inputs.
+    pub(crate) output: Option<&'a Path>,
+    /// Lines go to standard output: where that is a terminal, a bar would stand between them.
+    pub(crate) prints_lines: bool,
+}
+
+impl Plan<'_> {
+    /// Runs each input through a consumer that `make` provides; one bad input does not stop the rest.
+    pub(crate) fn run<C: Consumer>(
+        self,
+        mut make: impl FnMut(&Input, StreamFormat) -> Result<C, Failure>,
+    ) -> Result<Outcome, Failure> {
+        let Plan { inputs, args, output, .. } = self;
+        let block = args.profile.block(args.block.map(Frames))?;
+        let summary = args.summary.as_deref();
+        for written in [output, summary].into_iter().flatten() {
+            inputs.iter().try_for_each(|input| input.refuse_as_output(written))?;
         }
-        let mut one = || -> Result<(), Failure> {
-            let Some(source) = run.open(input, &args.input)? else { return Ok(()) };
-            let consumer = make(input, source.format())?;
-            let pacing = input::pacing(input, args);
-            let progress = Progress::new(input::name(input), &*source, pacing);
-            let config = config(args, block, pacing);
-            let consumer = run.flow(input, source, consumer, config, |running| progress.show(running))?;
-            progress.end();
-            done(consumer);
-            Ok(())
-        };
-        if let Err(failure) = one() {
-            let output_is_gone = matches!(failure, Failure::Consumer(_));
-            run.fail(&failure);
-            if output_is_gone {
+        if let (Some(output), Some(summary)) = (output, summary)
+            && (output == summary || is_same_file(output, summary))
+        {
+            return Err(Failure::Usage(format!("{} can't be both output and summary", summary.display())));
+        }
+        let mut run = Run::begin()?;
+        for input in inputs {
+            if run.stop.is_asked() {
                 break;
             }
+            if let Err(failure) = self.one(&mut run, input, block, &mut make) {
+                run.fail(&failure);
+                // The next input would meet the same output.
+                if matches!(failure, Failure::Consumer(_)) {
+                    break;
+                }
+            }
         }
+        run.end(summary)
     }
-    run.end(args.summary.as_deref())
+
+    fn one<C: Consumer>(
+        &self,
+        run: &mut Run,
+        input: &Input,
+        block: BlockSize,
+        make: &mut impl FnMut(&Input, StreamFormat) -> Result<C, Failure>,
+    ) -> Result<(), Failure> {
+        let Some(source) = run.open(input, &self.args.input)? else { return Ok(()) };
+        let consumer = make(input, source.format())?;
+        let pacing = input.pacing(self.args);
+        let seen = std::io::stderr().is_terminal() && !(self.prints_lines && std::io::stdout().is_terminal());
+        let progress = Progress::new(input.name(), &*source, pacing, seen);
+        let config = FlowConfig { block, pacing, overflow: self.args.overflow, inject: self.args.inject };
+        run.flow(input.label(), source, consumer, config, |running| progress.show(running))?;
+        progress.end();
+        Ok(())
+    }
 }
 
-/// The flow that the command line asks for.
-pub(crate) fn config(args: &FlowArgs, block: BlockSize, pacing: Pacing) -> FlowConfig {
-    FlowConfig { block, pacing, overflow: args.overflow, inject: args.inject }
-}
-
-/// A bar on standard error, where that is a terminal and standard output is not.
+/// A bar on standard error.
 #[derive(Debug)]
 struct Progress {
     bar: ProgressBar,
@@ -171,9 +219,8 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(name: &str, source: &dyn Source, pacing: Pacing) -> Self {
+    fn new(name: &str, source: &dyn Source, pacing: Pacing, seen: bool) -> Self {
         let rate_hz = f64::from(source.format().rate.hz());
-        let seen = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
         let bar = match source.frames_hint() {
             _ if !seen => ProgressBar::hidden(),
             Some(frames) if pacing != Pacing::Live => ProgressBar::new((frames.0 as f64 / rate_hz) as u64)

@@ -148,13 +148,14 @@ impl Summary {
             let _ = write!(words, " ({}, {} gaps)", causes.join(", "), self.gaps_total);
         }
         let _ = writeln!(words, " · in flight {} · unaccounted {}", self.in_flight, self.unaccounted);
-        let LatencyMs { p50, p99, max, .. } = self.latency_ms;
+        let LatencyMs { p50, p95, p99, p99_9, max } = self.latency_ms;
         let _ = write!(
             words,
-            "latency {p50:.1} ms (p99 {p99:.1}, max {max:.1}) · {:.1} s of audio in {:.2} s · {} xruns · \
-             {} KiB · health {}/100",
+            "latency {p50:.1} ms (p95 {p95:.1}, p99 {p99:.1}, p99.9 {p99_9:.1}, max {max:.1}) · {:.1} s of audio in {:.2} s \
+             ({:.0} frames/s) · {} xruns · {} KiB · health {}/100",
             self.audio_s,
             self.wall_s,
+            self.throughput,
             self.xruns,
             self.peak_bytes.div_ceil(1024),
             self.health,

@@ -2,9 +2,9 @@
 
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
-use crate::input::{self, Kind};
+use crate::input::{Input, Kind};
 use pcmflow::io::scan::{Scan, ScanOptions, scan};
-use pcmflow::io::{MediaInfo, Source, SynthSpec};
+use pcmflow::io::{MediaInfo, Source};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -13,11 +13,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     for input in &args.inputs {
         match look(input, args) {
             Ok((media, found)) => {
-                let info = Info::new(input, &media, &found);
+                let info = Info::new(input.label(), &media, &found);
                 let text = if args.json { info.json()? } else { info.words() };
                 super::print(text.as_bytes())?;
                 if let Some(damage) = &found.damage {
-                    eprintln!("pcmflow: {}: {damage}", input::name(input));
+                    eprintln!("pcmflow: {}: {damage}", input.name());
                     outcome = outcome.worst(Outcome::Damaged);
                 }
             }
@@ -30,10 +30,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-fn look(input: &str, args: &InfoArgs) -> Result<(MediaInfo, Scan), Failure> {
-    if input::kind(input) == Kind::Synthetic {
-        let spec: SynthSpec = input.parse().map_err(|error| Failure::Usage(format!("{input}: {error}")))?;
-        let mut source = spec.source().map_err(|error| Failure::Usage(format!("{input}: {error}")))?;
+fn look(input: &Input, args: &InfoArgs) -> Result<(MediaInfo, Scan), Failure> {
+    if input.kind() == Kind::Synthetic {
+        let mut source = input.open_synthetic(&args.input)?;
         if source.frames_hint().is_none() {
             return Err(Failure::Usage(format!("{input} is endless: give it seconds=")));
         }
@@ -44,7 +43,7 @@ fn look(input: &str, args: &InfoArgs) -> Result<(MediaInfo, Scan), Failure> {
         };
         return Ok((media, scan(&mut source, ScanOptions::default())?));
     }
-    let mut source = input::open_media(input, &args.input)?;
+    let mut source = input.open_media(&args.input)?;
     let media = source.info().clone();
     let found = scan(&mut source, ScanOptions::default())?;
     Ok((media, found))
@@ -118,6 +117,11 @@ impl<'a> Info<'a> {
     }
 
     fn words(&self) -> String {
+        let channels = |count| match count {
+            1 => "mono".to_owned(),
+            2 => "stereo".to_owned(),
+            more => format!("{more} channels"),
+        };
         let mut text = String::new();
         let decibels = |level: f64| {
             if level > 0.0 { format!("{:.1} dB", 20.0 * level.log10()) } else { "silent".into() }
@@ -127,7 +131,7 @@ impl<'a> Info<'a> {
         let _ = writeln!(text, "  container   {}", self.container);
         let _ = writeln!(text, "  codec       {}", self.codec);
         let format = self.sample_format.map(|format| format!(", {format}")).unwrap_or_default();
-        let _ = writeln!(text, "  format      {} Hz, {} channels{format}", self.rate_hz, self.channels);
+        let _ = writeln!(text, "  format      {} Hz, {}{format}", self.rate_hz, channels(self.channels));
         let _ = writeln!(text, "  frames      {} ({:.3} s)", self.frames, self.duration_s);
         let _ = writeln!(
             text,

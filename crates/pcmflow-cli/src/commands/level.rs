@@ -3,8 +3,7 @@
 use super::{GapLine, standard_output};
 use crate::args::LevelArgs;
 use crate::failure::{Failure, Outcome};
-use crate::input;
-use crate::run;
+use crate::run::Plan;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::ledger::Gap;
 use pcmflow::io::JsonLines;
@@ -13,16 +12,12 @@ use serde::Serialize;
 use std::io::{BufWriter, Stdout};
 
 pub(crate) fn run(args: &LevelArgs) -> Result<Outcome, Failure> {
-    run::each_input(
-        &args.inputs,
-        &args.flow,
-        |input, _| {
-            let live = input::pacing(input, &args.flow) != Pacing::Fast;
-            let lines = JsonLines::new(standard_output(), "standard output", live);
-            Ok(Level { file: input.to_owned(), lines })
-        },
-        drop,
-    )
+    let plan = Plan { inputs: &args.inputs, args: &args.flow, output: None, prints_lines: true };
+    plan.run(|input, _| {
+        let live = input.pacing(&args.flow) != Pacing::Fast;
+        let lines = JsonLines::new(standard_output(), "standard output", live);
+        Ok(Level { file: input.label().to_owned(), lines })
+    })
 }
 
 /// One JSON line. Levels are over all channels, in dB relative to full scale; null is silence.

@@ -2,7 +2,7 @@
 
 use crate::args::{Gaps, PipeArgs};
 use crate::failure::{Failure, Outcome};
-use crate::run;
+use crate::run::Plan;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::format::{
     ByteOrder, ChannelCount, Frames, SampleEncoding, SampleFormat, SampleRate, StreamFormat,
@@ -19,42 +19,35 @@ pub(crate) fn run(args: &PipeArgs) -> Result<Outcome, Failure> {
             "standard output is a terminal: pipe it into a program, or name a file with -o FILE.wav".into(),
         ));
     }
-    if is_same_file(Path::new(&args.input), &args.output) {
-        return Err(Failure::Usage(format!(
-            "{} is the input itself: name another output",
-            args.output.display()
-        )));
-    }
-    run::each_input(
-        std::slice::from_ref(&args.input),
-        &args.flow,
-        |_, from| {
-            let to = StreamFormat {
-                rate: args.rate.map_or(Ok(from.rate), SampleRate::new).map_err(usage)?,
-                channels: args.channels.map_or(Ok(from.channels), ChannelCount::new).map_err(usage)?,
-            };
-            Pipe::new(from, to, args.gaps, sink(&args.output, args.format, to)?)
-        },
-        drop,
-    )
+    let to_file = (args.output != Path::new("-")).then_some(args.output.as_path());
+    let inputs = std::slice::from_ref(&args.input);
+    let plan = Plan { inputs, args: &args.flow, output: to_file, prints_lines: false };
+    plan.run(|_, from| {
+        let to = StreamFormat {
+            rate: args.rate.map_or(Ok(from.rate), SampleRate::new).map_err(usage)?,
+            channels: args.channels.map_or(Ok(from.channels), ChannelCount::new).map_err(usage)?,
+        };
+        Pipe::new(from, to, args.gaps, sink(&args.output, args.format, to)?)
+    })
 }
 
 fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-/// Whether both name one file, which would be emptied before it is read.
-fn is_same_file(input: &Path, output: &Path) -> bool {
-    match (input.canonicalize(), output.canonicalize()) {
-        (Ok(input), Ok(output)) => input == output && output.is_file(),
-        _ => false,
-    }
-}
-
 /// Where the samples go.
 fn sink(output: &Path, encoding: SampleEncoding, format: StreamFormat) -> Result<Box<dyn Sink>, Failure> {
     if output == Path::new("-") {
         return Ok(Box::new(RawSink::new(std::io::stdout(), "standard output", encoding, format)));
+    }
+    let is_wav = output.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("wav") || extension.eq_ignore_ascii_case("wave")
+    });
+    if !is_wav && output.extension().is_some() {
+        return Err(Failure::Usage(format!(
+            "{}: only WAV files are written; name it FILE.wav, or pipe raw PCM with -o -",
+            output.display()
+        )));
     }
     let wav = match (encoding.format, encoding.order) {
         (SampleFormat::U8, _) => WavFormat::U8,

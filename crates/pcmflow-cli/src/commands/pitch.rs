@@ -3,8 +3,7 @@
 use super::{GapLine, standard_output};
 use crate::args::PitchArgs;
 use crate::failure::{Failure, Outcome};
-use crate::input;
-use crate::run;
+use crate::run::Plan;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::format::{Interleaved, SampleRate};
 use pcmflow::core::ledger::Gap;
@@ -22,18 +21,14 @@ pub(crate) fn run(args: &PitchArgs) -> Result<Outcome, Failure> {
             .and_then(|()| output.flush())
             .map_err(Failure::Output)?;
     }
-    run::each_input(
-        &args.inputs,
-        &args.flow,
-        |input, format| {
-            let config = PitchConfig { window: args.window, ..PitchConfig::new(format.rate) };
-            let tracker = PitchTracker::new(config)
-                .map_err(|error| Failure::Pitch { input: input::name(input).to_owned(), error })?;
-            let live = input::pacing(input, &args.flow) != Pacing::Fast;
-            Ok(Pitch { file: input.to_owned(), tracker, output: Output::new(args.csv, live), last: None })
-        },
-        drop,
-    )
+    let plan = Plan { inputs: &args.inputs, args: &args.flow, output: None, prints_lines: true };
+    plan.run(|input, format| {
+        let config = PitchConfig { window: args.window, ..PitchConfig::new(format.rate) };
+        let tracker = PitchTracker::new(config)
+            .map_err(|error| Failure::Pitch { input: input.name().to_owned(), error })?;
+        let live = input.pacing(&args.flow) != Pacing::Fast;
+        Ok(Pitch { file: input.label().to_owned(), tracker, output: Output::new(args.csv, live), last: None })
+    })
 }
 
 /// One JSON line.

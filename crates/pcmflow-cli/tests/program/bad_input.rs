@@ -189,6 +189,9 @@ fn wrong_usage_is_told_what_would_be_right() {
         ("pipe x.wav --gaps fill", &["silence, cut"]),
         ("pipe synth:silence --format s16be -o out.wav", &["s16be", "s16le"]),
         ("level x.wav --raw s16le", &["--raw", "standard input", "x.wav"]),
+        ("level synth:silence --raw s16le", &["--raw", "standard input", "synth:silence"]),
+        ("pipe synth:silence -o out.mp3", &["out.mp3", "WAV"]),
+        ("pipe synth:silence -o out.wav --summary out.wav", &["out.wav", "summary"]),
         ("level - --raw s17le", &["--raw s17le", "s16le"]),
         ("level - --raw s16le,rate=10", &["rate", "10 Hz"]),
         ("level - --raw s16le,channels=0", &["0 channels"]),
@@ -204,4 +207,32 @@ fn wrong_usage_is_told_what_would_be_right() {
         let run = line(arguments).end().code(2).says(says);
         assert!(run.out.is_empty(), "{arguments}: {:?}", run.text());
     }
+}
+
+/// No name of an input may be written to: not by another path, not by a hard link, not as the summary.
+#[cfg(unix)]
+#[test]
+fn no_output_overwrites_an_input() {
+    let place = Place::new();
+    let bytes = wav(8_000, 1, &[1; 4_000]);
+    let input = place.file("in.wav", &bytes);
+    std::fs::hard_link(&input, place.at("hard.wav")).unwrap();
+    std::os::unix::fs::symlink(&input, place.at("soft.wav")).unwrap();
+    for name in ["in.wav", "hard.wav", "soft.wav"] {
+        line("pipe").arg(&input).arg("-o").arg(place.at(name)).end().code(2).says(&[name, "input itself"]);
+        line("level").arg(&input).arg("--summary").arg(place.at(name)).end().code(2).says(&[name]);
+    }
+    assert_eq!(std::fs::read(&input).unwrap(), bytes);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_utf_8_is_a_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let odd = place.path().join(std::ffi::OsStr::from_bytes(b"odd\xff.wav"));
+    std::fs::write(&odd, wav(8_000, 1, &[1; 1_000])).unwrap();
+    let missing = place.path().join(std::ffi::OsStr::from_bytes(b"none\xff.wav"));
+    let run = line("level").arg(&missing).arg(&odd).end().code(1).says(&["none\u{fffd}.wav"]);
+    assert_eq!(run.json().iter().map(|line| line["frames"].as_u64().unwrap()).sum::<u64>(), 1_000);
 }

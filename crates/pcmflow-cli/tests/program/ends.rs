@@ -127,3 +127,15 @@ fn a_reader_that_goes_away_ends_the_program() {
         running.end(thread::spawn(Vec::new)).code(0);
     }
 }
+
+/// Standard output is open and full: what is under way can't leave, and the program must not wait for ever.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_nobody_reads_the_output() {
+    let mut running = line("pipe synth:sine:440,seconds=endless --fast").start();
+    let mut stdout = running.child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 10]).unwrap();
+    running.interrupt();
+    running.end(thread::spawn(Vec::new)).code(1).says(&["takes nothing more", "settled to"]);
+    drop(stdout);
+}

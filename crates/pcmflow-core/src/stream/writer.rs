@@ -22,7 +22,7 @@ pub struct Written {
     pub rejected: Frames,
 }
 
-/// The writing end: one thread, usually the audio callback.
+/// The writing end: one thread, usually the audio callback. Drop it before the reader: the last of the two frees the rings.
 #[derive(Debug)]
 pub struct StreamWriter {
     config: StreamConfig,
@@ -200,6 +200,8 @@ impl StreamWriter {
 
 impl Drop for StreamWriter {
     /// The end of the stream: the last gap and a last cut go out through the marks kept free for them.
+    ///
+    /// RT-safe while the reader lives: wait-free, no allocation, no free. Dropped after the reader, it frees the rings.
     fn drop(&mut self) {
         self.send_pending(0);
         self.send_cut(0);

@@ -126,9 +126,9 @@ impl PitchTracker {
         (self.config.hz_min, self.config.hz_max_effective())
     }
 
-    /// Frames of the stream from the centre of a window of `samples` to its end.
+    /// Frames of the stream from the middle one of a window of `samples` to its end, that one included.
     fn delay_of(&self, samples: usize) -> u64 {
-        (samples * self.history.decimation() / 2 + self.history.filter_delay_frames()) as u64
+        ((samples * self.history.decimation()).div_ceil(2) + self.history.filter_delay_frames()) as u64
     }
 
     /// The estimate from the last `samples` of the history, which end with `segment`.

@@ -259,6 +259,9 @@ fn positions_rise_to_the_window_s_centre_and_the_end_is_heard_too() {
     assert_eq!(tracker.finish().count(), 0, "the stream has ended");
     let block = Interleaved::new(&[], ChannelCount::MONO).unwrap();
     assert_eq!(tracker.block(StreamPosition::START, block), None);
+    // The middle of one frame is that frame.
+    let block = Interleaved::new(&[0.5], ChannelCount::MONO).unwrap();
+    assert_eq!(tracker.block(StreamPosition(7), block).unwrap().position, StreamPosition(7));
 }
 
 #[test]

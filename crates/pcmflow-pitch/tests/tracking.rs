@@ -201,6 +201,16 @@ fn silence_and_noise_are_no_notes() {
 }
 
 #[test]
+fn the_end_of_a_high_note_is_still_a_note() {
+    // From -38 dBFS down to -83 at 45 dB a second, as on a quiet recording of a piano.
+    let mut samples = harmonic(44_100, 1.0, |_| 2093.0, &[0.09]);
+    for (n, sample) in samples.iter_mut().enumerate() {
+        *sample *= 10f32.powf(-45.0 / 20.0 * n as f32 / 44_100.0);
+    }
+    assert_follows("a dying C7", 44_100, &samples, |_| 2093.0, 5.0);
+}
+
+#[test]
 fn a_tone_20_db_over_white_noise_is_heard() {
     for hz in [82.4, 196.0, 440.0, 1200.0, 2600.0] {
         let mut samples = harmonic(44_100, 1.0, |_| hz, SPECTRA[2].1);

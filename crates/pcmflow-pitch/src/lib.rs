@@ -10,8 +10,12 @@
 //!   n(lag)  the normalised square difference of that window                     (McLeod and Wyvill 2005)
 //!   d(lag)  its windowed autocorrelation with the noise floor taken out of the
 //!           power spectrum, divided by that of the window                       (Boersma 1993)
-//!   M(lag) = (n + d) / 2 (n alone where nothing rises above the floor); each peak of M is a candidate period; the best is the highest after
-//!           a cost that grows with the octaves below the top of the range
+//!   s       the share of the power that rises above the floor
+//!   M(lag) = (n + d) / 2 (n alone where s is about 0); each peak of M is a candidate period; the
+//!           best is the highest after a cost that grows with the octaves below the top
+//!           of the range
+//!   clarity = (1 - s) n + s d at that period: the sound is voiced from 0.8 on, unless it
+//!           lies below -85 dBFS
 //! ```
 //! The two correlations fail apart: `n` sees every period at full resolution but sinks in noise, `d` withstands noise
 //! but loses low notes whose partials lie too close for its window. No state but the samples is carried from block to block: a

@@ -14,9 +14,8 @@ const TOP_HEIGHT: f32 = 0.8;
 /// With less than this share of the power above the floor the denoised autocorrelation has its say in proportion only: the
 /// partials of the lowest notes lie so close that they pass for a floor, and what is left of them is chance.
 const KEPT_ENOUGH: f32 = 0.01;
-/// How well a sound must repeat, by both correlations, to be voiced: lower calls more of a noisy room a note, higher loses
-/// more of the notes in it.
-const CLARITY_VOICED: f32 = 0.87;
+/// How well a sound must repeat to be voiced: lower calls more of a noisy room a note, higher loses more of the notes in it.
+const CLARITY_VOICED: f32 = 0.8;
 
 /// The period that was found, and how far to trust it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,10 +63,17 @@ impl PeriodFinder {
         let top = best(d, TOP_OCTAVE_COST)
             .filter(|top| top.lag <= self.lag_top && top.height >= TOP_HEIGHT && top.lag > swung as f32);
         let lag = top.or_else(|| best(m, OCTAVE_COST))?.lag;
-        let near = (lag.round() as usize).saturating_sub(1);
-        let clarity = m.iter().skip(near).take(3).copied().fold(0.0, f32::max);
-        Some(Evidence { lag, confidence: confidence(clarity) })
+        Some(Evidence { lag, confidence: confidence(clarity(n, d, kept, lag)) })
     }
+}
+
+/// How well the sound repeats after `lag`. What rises above the floor is judged by its own correlation, the rest by that of
+/// all: under a note that stands out, noise only makes `n` sink, and `d` tells how it repeats; of noise alone next to
+/// nothing stands out, and however well that little repeats by chance, it hardly counts.
+fn clarity(n: &[f32], d: &[f32], kept: f32, lag: f32) -> f32 {
+    let near = (lag.round() as usize).saturating_sub(1);
+    let highest = |of: &[f32]| of.iter().skip(near).take(3).copied().fold(0.0, f32::max);
+    kept * highest(d) + (1.0 - kept) * highest(n)
 }
 
 /// From clarity to confidence: 0 stays 0, 1 stays 1, the threshold becomes one half.
@@ -125,9 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_out_is_trusted_by_its_own_repetition_and_chance_by_how_little_it_is() {
+        // A note as strong as the noise round it: `n` sinks to the note's share.
+        let note = find_kept(tone(440.0, 0.5), tone(440.0, 0.98), 0.7).unwrap();
+        assert!(note.confidence > 0.5, "{note:?}");
+        // Noise: the few bins above the floor repeat just as well.
+        let noise = find_kept(tone(440.0, 0.5), tone(440.0, 0.98), 0.02).unwrap();
+        assert!(noise.confidence < 0.4, "{noise:?}");
+    }
+
+    #[test]
     fn confidence_turns_at_the_threshold_and_keeps_the_ends() {
         assert_eq!((confidence(0.0), confidence(CLARITY_VOICED), confidence(1.0)), (0.0, 0.5, 1.0));
-        assert!(find(tone(300.0, 0.8), tone(300.0, 0.8)).unwrap().confidence < 0.5);
+        assert!(find(tone(300.0, 0.75), tone(300.0, 0.75)).unwrap().confidence < 0.5);
         assert!(find(|_| 0.5, |_| 0.5).is_none(), "what never swings has no period");
     }
 }

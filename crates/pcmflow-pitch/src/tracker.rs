@@ -14,8 +14,9 @@ const SHORTEST_SHARE: usize = 8;
 const TAIL_SHARE: usize = 3;
 /// The end of a stream is not heard in windows of fewer periods of its last pitch: they would hear another one.
 const TAIL_PERIODS: f32 = 2.5;
-/// Quieter sounds are silence: −75 dBFS, as a mean square.
-const SILENCE_POWER: f32 = 3.16e-8;
+/// Quieter sounds are silence: −85 dBFS, as a mean square. Two and a half steps of 16 bits: what repeats below that may
+/// be the steps. Noise needs no gate, and a higher one cuts the ends of high notes.
+const SILENCE_POWER: f32 = 3.16e-9;
 
 /// Tracks the pitch of one stream, block by block.
 ///
@@ -126,9 +127,9 @@ impl PitchTracker {
         (self.config.hz_min, self.config.hz_max_effective())
     }
 
-    /// Frames of the stream from the centre of a window of `samples` to its end.
+    /// Frames of the stream from the middle one of a window of `samples` to its end, that one included.
     fn delay_of(&self, samples: usize) -> u64 {
-        (samples * self.history.decimation() / 2 + self.history.filter_delay_frames()) as u64
+        ((samples * self.history.decimation()).div_ceil(2) + self.history.filter_delay_frames()) as u64
     }
 
     /// The estimate from the last `samples` of the history, which end with `segment`.

@@ -201,6 +201,30 @@ fn silence_and_noise_are_no_notes() {
 }
 
 #[test]
+fn the_end_of_a_high_note_is_still_a_note() {
+    // From -38 dBFS down to -83 at 45 dB a second, as on a quiet recording of a piano.
+    let mut samples = harmonic(44_100, 1.0, |_| 2093.0, &[0.09]);
+    for (n, sample) in samples.iter_mut().enumerate() {
+        *sample *= 10f32.powf(-45.0 / 20.0 * n as f32 / 44_100.0);
+    }
+    assert_follows("a dying C7", 44_100, &samples, |_| 2093.0, 5.0);
+}
+
+#[test]
+fn a_tone_3_db_over_white_noise_is_voiced() {
+    for hz in [196.0, 440.0, 1200.0, 2600.0] {
+        // A third of the power is noise: the sum repeats to two thirds only.
+        let mut samples = harmonic(44_100, 1.0, |_| hz, &[1.0]);
+        let power = samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32;
+        let gain = (power / 2.0 * 3.0).sqrt();
+        for (sample, noise) in samples.iter_mut().zip(noise(44_100)) {
+            *sample += gain * noise;
+        }
+        assert_follows(&format!("{hz} Hz in loud noise"), 44_100, &samples, |_| hz, 50.0);
+    }
+}
+
+#[test]
 fn a_tone_20_db_over_white_noise_is_heard() {
     for hz in [82.4, 196.0, 440.0, 1200.0, 2600.0] {
         let mut samples = harmonic(44_100, 1.0, |_| hz, SPECTRA[2].1);
@@ -224,6 +248,40 @@ fn nothing_ahead_is_heard() {
         // The last block is shorter than that of the whole stream.
         heard.truncate(cut / 1024);
         assert_eq!(heard, all[..heard.len()], "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_step_is_heard_where_it_is() {
+    let rate = SampleRate::HZ_44100;
+    let heard_at = |before: f64, after: f64| {
+        let samples =
+            harmonic(rate.hz(), 1.0, |t| if t < 0.5 { before } else { after }, &[1.0, 0.5, 0.3, 0.2]);
+        let heard = feed(&mut tracker(rate.hz()), StreamPosition::START, &samples, 256);
+        let is_after =
+            |e: &PitchEstimate| e.hz.is_some_and(|hz| cents(hz, after).abs() < cents(hz, before).abs());
+        let last_before = heard.iter().rposition(|e| !is_after(e)).unwrap();
+        heard[last_before].position.secs(rate)
+    };
+    for (low, high) in [(207.0, 311.0), (375.0, 510.0), (1000.0, 1370.0)] {
+        // Of two pitches in one window the same one wins, so that a step up is heard as much too late as one down too early.
+        let (up, down) = (heard_at(low, high), heard_at(high, low));
+        assert!((0.5 * (up + down) - 0.5).abs() < 0.01, "{low} and {high} Hz: {up:.3} s and {down:.3} s");
+    }
+}
+
+#[test]
+fn the_end_is_heard_only_in_windows_that_hold_its_pitch() {
+    for hz in [45.0, 62.0, 110.0, 440.0] {
+        let samples = harmonic(44_100, 0.5, |_| hz, SPECTRA[2].1);
+        let mut tracker = tracker(44_100);
+        feed(&mut tracker, StreamPosition::START, &samples, 1024);
+        let tail: Vec<PitchEstimate> = tracker.finish().collect();
+        assert!(
+            tail.iter().all(|e| e.hz.is_some_and(|hz_| cents(hz_, hz).abs() < 50.0)),
+            "{hz} Hz: {tail:?}"
+        );
+        assert_eq!(tail.is_empty(), hz < 60.0, "{hz} Hz: {tail:?}");
     }
 }
 
@@ -259,6 +317,9 @@ fn positions_rise_to_the_window_s_centre_and_the_end_is_heard_too() {
     assert_eq!(tracker.finish().count(), 0, "the stream has ended");
     let block = Interleaved::new(&[], ChannelCount::MONO).unwrap();
     assert_eq!(tracker.block(StreamPosition::START, block), None);
+    // The middle of one frame is that frame.
+    let block = Interleaved::new(&[0.5], ChannelCount::MONO).unwrap();
+    assert_eq!(tracker.block(StreamPosition(7), block).unwrap().position, StreamPosition(7));
 }
 
 #[test]
@@ -306,7 +367,11 @@ proptest! {
         let (low, high) = tracker.range_hz();
         let mut position = StreamPosition(u64::MAX / 2);
         for (len, skip, x) in blocks {
-            let samples: Vec<f32> = noise(len).map(|noise| noise * x).collect();
+            // Noise or a tone.
+            let step = f32::from(skip) / 300.0;
+            let tone = (0..len).map(|n| (n as f32 * step).sin());
+            let samples: Vec<f32> =
+                noise(len).zip(tone).map(|(noise, tone)| x * if skip % 2 == 0 { noise } else { tone }).collect();
             let block = Interleaved::new(&samples, ChannelCount::MONO).unwrap();
             position += Frames(u64::from(skip / 128) * 7);
             if let Some(e) = tracker.block(position, block) {

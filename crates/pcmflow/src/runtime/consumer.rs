@@ -1,8 +1,8 @@
 //! The thread that consumes: pops chunks, keeps the timeline, calls the [`Consumer`].
 
 use super::clock::{Clock, Stop};
-use super::flow::Live;
 use super::inject::Injected;
+use super::live::Live;
 use super::park::{Turn, Waker};
 use crate::core::chunk::{AudioChunk, ChunkConsumer, Packet};
 use crate::core::format::{Frames, StreamPosition};

@@ -1,123 +1,28 @@
 //! A flow: source, ring, gathering, link and consumer, on three threads.
 
 use super::clock::{Clock, NAP, Stop};
+use super::config::{FlowConfig, FlowError, Pacing};
 use super::consumer::{ConsumeTask, Consumed, Consumer};
 use super::gather::GatherTask;
-use super::inject::{Inject, Injected};
+use super::inject::Injected;
+use super::live::Live;
 use super::park::Parker;
 use super::report::{FlowReport, FlowSnapshot};
-use super::source::{Allowance, ReadState, SourceEnd, SourceTask};
-use crate::core::block::{BlockSize, BufferAnalyzer, BufferConstants};
+use super::source::{Allowance, SourceEnd, SourceTask};
+use crate::core::block::{BufferAnalyzer, BufferConstants};
 use crate::core::chunk::{AudioRingBuffer, LinkGauge};
-use crate::core::format::{Frames, StreamFormat, StreamPosition};
-use crate::core::health::{BufferHealthMonitor, HealthConfig, HealthError};
-use crate::core::histogram::LatencyHistogram;
-use crate::core::ledger::{Balance, Settled, Timeline};
-use crate::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig, PoolConfigError};
+use crate::core::format::{Frames, StreamFormat};
+use crate::core::health::{BufferHealthMonitor, HealthConfig};
+use crate::core::ledger::{Balance, Timeline};
+use crate::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use crate::core::pressure::BackpressureDetector;
-use crate::core::ring::RingError;
-use crate::core::stream::{Overflow, StreamConfig, StreamError, StreamGauge, stream};
+use crate::core::stream::{Overflow, StreamConfig, StreamGauge, stream};
 use crate::io::Source;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Who sets the pace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pacing {
-    /// As fast as the consumer can: a full ring makes the source wait, and nothing is lost.
-    Fast,
-    /// By the clock, at the stream's own rate, as a device would: a full ring loses.
-    RealTime,
-    /// By the arrival of the data (standard input, a device): a full ring loses. What is there ahead of time is taken a
-    /// little faster than time at the most.
-    Live,
-}
-
-/// How a flow is built.
-#[derive(Debug, Clone, Copy)]
-pub struct FlowConfig {
-    /// The frames that the consumer gets at a time.
-    pub block: BlockSize,
-    /// Who sets the pace.
-    pub pacing: Pacing,
-    /// What a live source does when the ring is full; a fast one waits.
-    pub overflow: Overflow,
-    /// Trouble on purpose.
-    pub inject: Option<Inject>,
-}
-
-impl FlowConfig {
-    /// The blocks that the ring between source and gathering holds at least.
-    const RING_BLOCKS: u64 = 8;
-    /// The time that it holds at least: it must bridge the longest wait for a processor, which on a busy machine without
-    /// real-time scheduling is many tens of milliseconds.
-    const RING_NS: u64 = 200_000_000;
-    /// The chunks and marks that the link holds: enough to keep a fast consumer busy. What waits is better kept in the
-    /// ring, where its loss is counted at the source.
-    const LINK_PACKETS: usize = 8;
-
-    /// How old a block's oldest frame may be when its result leaves: 30 ms with production's blocks and smaller ones, 50 ms
-    /// with larger ones. A source that runs ahead of time has no deadline.
-    fn deadline_ns(&self) -> u64 {
-        match self.pacing {
-            Pacing::Fast => LatencyHistogram::LIMIT_NS,
-            _ if self.block <= BufferConstants::PRODUCTION => 30_000_000,
-            _ => 50_000_000,
-        }
-    }
-}
-
-/// Why a flow could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FlowError {
-    /// The ring could not be made.
-    #[error("the stream's ring: {0}")]
-    Stream(#[from] StreamError),
-    /// The link could not be made.
-    #[error("the link: {0}")]
-    Link(#[from] RingError),
-    /// The pool could not be made.
-    #[error("the pool: {0}")]
-    Pool(#[from] PoolConfigError),
-    /// The health monitor could not be made.
-    #[error(transparent)]
-    Health(#[from] HealthError),
-    /// The system gave no thread.
-    #[error("can't start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-/// What the threads of a running flow tell everybody else.
-#[derive(Debug, Default)]
-pub(super) struct Live {
-    /// Frames that the source made, by its own count.
-    pub(super) frames_in: AtomicU64,
-    pub(super) delivered: AtomicU64,
-    settled_to: AtomicU64,
-    unaccounted: AtomicU64,
-    pub(super) read_state: ReadState,
-    /// The source was given up in a read: nothing more will come, though its end of the ring is never closed.
-    pub(super) abandoned: AtomicBool,
-    /// The consumer gave up: nobody will take another chunk.
-    pub(super) consumer_failed: AtomicBool,
-}
-
-impl Live {
-    pub(super) fn settle(&self, settled: Settled) {
-        self.unaccounted.fetch_max(settled.unaccounted.0, Ordering::Relaxed);
-        // Release: who sees the position sees what was unaccounted before it.
-        self.settled_to.store(settled.position.0, Ordering::Release);
-    }
-
-    fn settled(&self) -> Settled {
-        let position = StreamPosition(self.settled_to.load(Ordering::Acquire));
-        Settled { position, unaccounted: Frames(self.unaccounted.load(Ordering::Relaxed)) }
-    }
-}
 
 /// A source on its way to a consumer: [`start`](Self::start) it.
 ///
@@ -164,8 +69,7 @@ impl Flow {
         let block = config.block.frames();
         let quantum = BufferConstants::QUANTUM;
         let overflow = if config.pacing == Pacing::Fast { Overflow::Reject } else { config.overflow };
-        let capacity =
-            Frames(block.0 * FlowConfig::RING_BLOCKS).max(format.rate.ns_to_frames(FlowConfig::RING_NS));
+        let capacity = config.ring_frames(format.rate);
         let (writer, reader, ring) = stream(StreamConfig { format, capacity, quantum, overflow })?;
         let link = AudioRingBuffer::with_capacity(FlowConfig::LINK_PACKETS)?;
         let link_gauge = link.gauge();

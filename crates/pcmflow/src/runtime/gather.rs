@@ -1,6 +1,6 @@
 //! The thread between ring and link: cuts blocks, and fills pool buffers with them.
 
-use super::flow::Live;
+use super::live::Live;
 use super::park::{Turn, Waker};
 use crate::core::block::{BufferAnalyzer, Step};
 use crate::core::chunk::{AudioChunk, ChunkMeta, ChunkProducer};

@@ -11,16 +11,19 @@
 //! can be held against each other (see [`crate::core::ledger`]).
 
 mod clock;
+mod config;
 mod consumer;
 mod flow;
 mod gather;
 mod inject;
+mod live;
 mod park;
 mod report;
 mod source;
 
 pub use clock::{Clock, Stop};
+pub use config::{FlowConfig, FlowError, Pacing};
 pub use consumer::{ChunkCx, Consumer, ConsumerError};
-pub use flow::{Flow, FlowConfig, FlowError, Pacing, RunningFlow};
+pub use flow::{Flow, RunningFlow};
 pub use inject::{Inject, InjectError};
 pub use report::{FlowReport, FlowSnapshot};

@@ -1,7 +1,8 @@
 //! The thread that plays the part of the audio callback: reads the source, keeps its time, writes the ring.
 
 use super::clock::{Clock, Stop};
-use super::flow::{Live, Pacing};
+use super::config::Pacing;
+use super::live::{Live, ReadState};
 use super::park::{Parker, Turn, Waker};
 use crate::core::format::{Frames, StreamPosition};
 use crate::core::ledger::LossCause;
@@ -9,27 +10,7 @@ use crate::core::pressure::{BackpressureDetector, PressureStats};
 use crate::core::stream::{StreamGauge, StreamWriter};
 use crate::io::{Damage, Source, SourceError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-/// A source may hang in a read (standard input). Whoever wants the flow to end must not wait for it, and what it still
-/// reads must not be counted: who moves this state first, decides.
-#[derive(Debug, Default)]
-pub(super) struct ReadState(AtomicU8);
-
-impl ReadState {
-    const FREE: u8 = 0;
-    const READING: u8 = 1;
-    const ABANDONED: u8 = 2;
-
-    fn step(&self, from: u8, to: u8) -> bool {
-        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// Whether the source hangs in a read now and was given up for good.
-    pub(super) fn abandon(&self) -> bool {
-        self.step(Self::READING, Self::ABANDONED)
-    }
-}
+use std::sync::atomic::Ordering;
 
 /// How far a live source may run ahead of time: what comes at its own pace is never held up, even if its clock runs fast,
 /// and a file that somebody pipes in is not poured into a full ring.

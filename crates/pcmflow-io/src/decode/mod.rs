@@ -57,7 +57,9 @@ impl DecodedSource {
         };
         // Only an encoder that counted, as its notes about delay show, must be right about MPEG audio.
         let counted = track.is_mpeg() && track.promise.delay > Frames::ZERO;
-        let exact = counted || matches!(codec.short_name, "flac" | "alac");
+        // In CAF the count is of whole packets, the padding of the last one included.
+        let whole_packets = track.reader.format_info().short_name == "caf";
+        let exact = counted || matches!(codec.short_name, "flac" | "alac") && !whole_packets;
         // No frames at all is no estimate either, and wrong: there are some in `pending`.
         let promised = track.promise.frames.map(|frames| (frames, exact || frames == Frames::ZERO));
         let trim = match track.is_mpeg() {
@@ -165,8 +167,9 @@ impl Source for DecodedSource {
 /// What the samples were before they were encoded, where that is known.
 fn sample_format(parameters: &AudioCodecParameters) -> Option<String> {
     match (parameters.bits_per_sample, parameters.sample_format) {
-        (Some(bits), _) => Some(format!("{bits} bit")),
-        (None, Some(format)) => Some(format!("{format:?}").to_lowercase()),
-        (None, None) => None,
+        // Some containers store 0 for "see the codec's own header".
+        (Some(bits), _) if bits > 0 => Some(format!("{bits} bit")),
+        (_, Some(format)) => Some(format!("{format:?}").to_lowercase()),
+        (_, None) => None,
     }
 }

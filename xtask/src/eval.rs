@@ -5,7 +5,6 @@
 //! pitch-tracking literature; its definitions stand there. After the table come the CPU time of the run and, from a
 //! second run with `--json`, the delay of the estimates.
 
-mod csv;
 mod noise;
 mod program;
 mod score;

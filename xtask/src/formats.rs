@@ -9,6 +9,7 @@
 //!
 //! A panic or a hang never passes.
 
+use crate::csv::{self, Table};
 use pcmflow_io::{Source, SourceError, open_file};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -159,48 +160,31 @@ fn rows(dir: &Path) -> Result<Vec<Row>, String> {
     let path = dir.join("formats.csv");
     let text =
         std::fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
-    let mut lines = text.lines();
-    let header = fields(lines.next().unwrap_or_default());
-    let column = |name: &str| {
-        header
-            .iter()
-            .position(|field| field == name)
-            .ok_or_else(|| format!("{} has no column {name}", path.display()))
-    };
+    let broken = |why: String| format!("{}: {why}", path.display());
+    let table = Table::parse(&text);
+    let column = |name: &str| table.column(name).map_err(broken);
     let (file, codec, expect) = (column("file")?, column("codec")?, column("expect")?);
     let (ffmpeg, libsndfile) = (column("ffmpeg_frames")?, column("libsndfile_frames")?);
-    lines
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            let fields = fields(line);
-            let field = |index: usize| {
-                fields.get(index).cloned().ok_or_else(|| format!("{}: short line {line}", path.display()))
-            };
+    let columns = [file, codec, expect, ffmpeg, libsndfile].into_iter().max().unwrap_or(0);
+    table
+        .rows()
+        .iter()
+        .map(|row| {
+            if row.len() <= columns {
+                return Err(broken(format!("short line {}", row.join(","))));
+            }
+            let text = |column| csv::cell(row, column).to_owned();
             Ok(Row {
-                file: field(file)?,
-                codec: field(codec)?,
-                ffmpeg_frames: field(ffmpeg)?
+                file: text(file),
+                codec: text(codec),
+                ffmpeg_frames: text(ffmpeg)
                     .parse()
-                    .map_err(|_| format!("{}: no number of frames in {line}", path.display()))?,
-                libsndfile_frames: field(libsndfile)?.parse().ok(),
-                expect: field(expect)?,
+                    .map_err(|_| broken(format!("no number of frames in {}", row.join(","))))?,
+                libsndfile_frames: text(libsndfile).parse().ok(),
+                expect: text(expect),
             })
         })
         .collect()
-}
-
-/// Splits a line of comma-separated values, some of them in double quotes.
-fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    for character in line.chars() {
-        match character {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            other => fields.iter_mut().rev().take(1).for_each(|field| field.push(other)),
-        }
-    }
-    fields
 }
 
 fn shortened(file: &str) -> String {
@@ -210,11 +194,6 @@ fn shortened(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_protect_commas() {
-        assert_eq!(fields(r#""a, b.flac",7,,x"#), ["a, b.flac", "7", "", "x"]);
-    }
 
     #[test]
     fn what_passes() {

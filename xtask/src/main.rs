@@ -5,6 +5,7 @@
 
 mod bench;
 mod coverage;
+mod csv;
 mod eval;
 mod formats;
 mod llvm;

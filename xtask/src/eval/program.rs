@@ -1,7 +1,8 @@
 //! The program under test, run as a user runs it.
 
+use super::at;
 use super::score::Estimate;
-use super::{at, csv};
+use crate::csv;
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,8 @@
 //! kind `contour` names a table `time_s,f0_hz`; each frame takes the nearest entry (0 or less is unvoiced), and a
 //! frame between a voiced and an unvoiced entry is left out. Rows whose note begins with `ALGORITHMIC` are left out.
 
-use super::{at, csv};
+use super::at;
+use crate::csv;
 use std::fs;
 use std::path::Path;
 

@@ -2,37 +2,37 @@
 
 /// A table whose columns are found by name.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut lines = text.lines().filter(|line| !line.is_empty()).map(split);
         Self { header: lines.next().unwrap_or_default(), rows: lines.collect() }
     }
 
     /// The column called `name`.
-    pub(super) fn column(&self, name: &str) -> Result<usize, String> {
+    pub(crate) fn column(&self, name: &str) -> Result<usize, String> {
         self.header
             .iter()
             .position(|column| column == name)
             .ok_or_else(|| format!("there is no column `{name}`"))
     }
 
-    pub(super) fn rows(&self) -> &[Vec<String>] {
+    pub(crate) fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
 }
 
 /// The cell of `row` in `column`; empty where the row is too short.
-pub(super) fn cell(row: &[String], column: usize) -> &str {
+pub(crate) fn cell(row: &[String], column: usize) -> &str {
     row.get(column).map_or("", String::as_str)
 }
 
 /// The number in that cell.
-pub(super) fn number(row: &[String], column: usize) -> Result<f64, String> {
+pub(crate) fn number(row: &[String], column: usize) -> Result<f64, String> {
     let text = cell(row, column);
     text.trim().parse().map_err(|_| format!("`{text}` is no number"))
 }
@@ -64,6 +64,11 @@ fn push(cells: &mut [String], c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_protect_commas() {
+        assert_eq!(split(r#""a, b.flac",7,,x"#), ["a, b.flac", "7", "", "x"]);
+    }
 
     #[test]
     fn quotes_protect_commas_and_double_for_themselves() {

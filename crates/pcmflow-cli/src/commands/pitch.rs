@@ -27,7 +27,9 @@ pub(crate) fn run(args: &PitchArgs) -> Result<Outcome, Failure> {
         let tracker = PitchTracker::new(config)
             .map_err(|error| Failure::Pitch { input: input.name().to_owned(), error })?;
         let live = input.pacing(&args.flow) != Pacing::Fast;
-        Ok(Pitch { file: input.label().to_owned(), tracker, output: Output::new(args.csv, live), last: None })
+        // Quoted once, not with each line.
+        let file = if args.csv { csv_field(input.label()) } else { input.label().to_owned() };
+        Ok(Pitch { file, tracker, output: Output::new(args.csv, live), last: None })
     })
 }
 
@@ -87,7 +89,7 @@ impl Output {
             Self::Csv { output, live } => {
                 let hz = estimate.hz.unwrap_or(0.0);
                 let confidence = estimate.confidence;
-                writeln!(output, "{},{time_s:.6},{hz:.3},{confidence:.4}", csv_field(file))
+                writeln!(output, "{file},{time_s:.6},{hz:.3},{confidence:.4}")
                     .and_then(|()| if *live { output.flush() } else { Ok(()) })
                     .map_err(output_failed)?;
             }

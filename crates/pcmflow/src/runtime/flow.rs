@@ -210,8 +210,8 @@ impl<C: Consumer> RunningFlow<C> {
         let until = std::time::Instant::now() + timeout;
         loop {
             // A source that hangs in a read must not keep a flow alive that is to end.
-            if self.stop.is_asked() && self.live.read_state.abandon() {
-                self.live.abandoned.store(true, Ordering::Release);
+            if self.stop.is_asked() {
+                self.live.read_state.abandon();
             }
             let rest = until.saturating_duration_since(std::time::Instant::now());
             match self.is_over.recv_timeout(rest.min(NAP)) {
@@ -228,8 +228,8 @@ impl<C: Consumer> RunningFlow<C> {
     /// Where the source or the consumer panicked: with their panic.
     pub fn join(mut self) -> (C, FlowReport) {
         while !self.wait(Duration::from_secs(1)) {}
-        // The consumer may have gone first (it failed): a source in a read that nobody wants is given up.
         let wall_ns = self.clock.now_ns();
+        // The consumer may have gone first (it failed): a source in a read that nobody wants is given up.
         self.stop.ask();
         joined(self.gather);
         let abandoned = loop {
@@ -237,7 +237,7 @@ impl<C: Consumer> RunningFlow<C> {
             if self.source.is_finished() {
                 break false;
             }
-            if self.live.abandoned.load(Ordering::Acquire) || self.live.read_state.abandon() {
+            if self.live.read_state.abandon() || self.live.read_state.is_abandoned() {
                 break true;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -248,6 +248,7 @@ impl<C: Consumer> RunningFlow<C> {
         let edges = [self.ring.snapshot(), consumed.link.snapshot()];
         let balance = Balance::close(frames_in, &edges, &consumed.timeline);
         let health = self.health.snapshot(wall_ns);
+        let pool = self.pool.metrics();
         let storage = self.ring.capacity().samples(self.format.channels) * size_of::<f32>();
         let report = FlowReport {
             format: self.format,
@@ -259,8 +260,8 @@ impl<C: Consumer> RunningFlow<C> {
             health,
             wall_ns,
             xruns: edges.iter().map(|edge| edge.overruns).sum(),
-            peak_bytes: storage as u64 + self.pool.metrics().held_bytes_peak as u64,
-            pool: self.pool.metrics(),
+            peak_bytes: storage as u64 + pool.held_bytes_peak as u64,
+            pool,
             pressure: end.pressure,
             damage: end.damage,
             source_error: end.error,

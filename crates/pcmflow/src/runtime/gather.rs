@@ -54,7 +54,7 @@ impl GatherTask {
             Step::Gap(gap) => self.link.mark(Mark::Gap(gap)).is_ok(),
             Step::Cut(cut) => self.link.mark(Mark::Cut(cut)).is_ok(),
             // A source that hangs in a read which nobody can interrupt never closes its end.
-            Step::Pending if self.live.abandoned.load(Ordering::Acquire) => {
+            Step::Pending if self.live.read_state.is_abandoned() => {
                 self.analyzer.end();
                 return Turn::Worked;
             }

@@ -13,8 +13,6 @@ pub(super) struct Live {
     settled_to: AtomicU64,
     unaccounted: AtomicU64,
     pub(super) read_state: ReadState,
-    /// The source was given up in a read: nothing more will come, though its end of the ring is never closed.
-    pub(super) abandoned: AtomicBool,
     /// The consumer gave up: nobody will take another chunk.
     pub(super) consumer_failed: AtomicBool,
 }
@@ -49,5 +47,10 @@ impl ReadState {
     /// Whether the source hangs in a read now and was given up for good.
     pub(super) fn abandon(&self) -> bool {
         self.step(Self::READING, Self::ABANDONED)
+    }
+
+    /// Whether the source was given up: nothing more will come, though its end of the ring is never closed.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::ABANDONED
     }
 }

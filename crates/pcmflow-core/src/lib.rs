@@ -18,7 +18,7 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, pcmflow_mutants))]
 extern crate std;
 
 pub mod block;
@@ -27,6 +27,7 @@ pub mod format;
 pub mod health;
 pub mod histogram;
 pub mod ledger;
+mod mutant;
 pub mod pool;
 pub mod pressure;
 pub mod ring;

@@ -118,6 +118,15 @@ impl Default for LatencyHistogram {
 }
 
 /// Latencies counted up to some moment, or between two. Plain data; what is asked of an empty one is 0.
+///
+/// ```
+/// use pcmflow_core::histogram::{LatencyHistogram, LatencySnapshot};
+/// let histogram = LatencyHistogram::new();
+/// assert_eq!(histogram.snapshot(), LatencySnapshot::empty());
+/// histogram.record(1_500);
+/// let snapshot = histogram.snapshot();
+/// assert_eq!((snapshot.count(), snapshot.min_ns(), snapshot.max_ns()), (1, 1_500, 1_500));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatencySnapshot {
     buckets: Box<[u64]>,

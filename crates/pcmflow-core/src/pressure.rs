@@ -6,6 +6,14 @@
 /// At which fill back-pressure begins and ends.
 ///
 /// Between the two nothing changes, so that a fill that wavers round one of them does not flap.
+///
+/// ```
+/// use pcmflow_core::pressure::{BackpressureDetector, PressureThresholds};
+/// let half = PressureThresholds { on_percent: 50, off_percent: 25 };
+/// let mut detector = BackpressureDetector::new(half)?;
+/// assert!(detector.observe(5, 10, 0).is_some());
+/// # Ok::<(), pcmflow_core::pressure::PressureError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PressureThresholds {
     /// Back-pressure begins at this fill or above, in percent: 1 to 100, by default 90.
@@ -21,6 +29,14 @@ impl Default for PressureThresholds {
 }
 
 /// Why thresholds were refused.
+///
+/// ```
+/// use pcmflow_core::pressure::{BackpressureDetector, PressureError, PressureThresholds};
+/// let crossed = PressureThresholds { on_percent: 60, off_percent: 60 };
+/// let error = BackpressureDetector::new(crossed).unwrap_err();
+/// assert_eq!(error, PressureError::Off { off_percent: 60, on_percent: 60 });
+/// assert_eq!(error.to_string(), "pressure.off_percent is 60, it must be below on_percent, 60");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PressureError {
@@ -41,6 +57,13 @@ pub enum PressureError {
 }
 
 /// Back-pressure began or ended.
+///
+/// ```
+/// use pcmflow_core::pressure::{BackpressureDetector, PressureEdge};
+/// let mut detector = BackpressureDetector::default();
+/// assert_eq!(detector.observe(95, 100, 10), Some(PressureEdge::On { at_ns: 10 }));
+/// assert_eq!(detector.observe(50, 100, 25), Some(PressureEdge::Off { at_ns: 25, lasted_ns: 15 }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PressureEdge {
     /// The fill reached the upper threshold.
@@ -58,6 +81,14 @@ pub enum PressureEdge {
 }
 
 /// How often and how long there was back-pressure.
+///
+/// ```
+/// use pcmflow_core::pressure::{BackpressureDetector, PressureStats};
+/// let mut detector = BackpressureDetector::default();
+/// detector.observe(95, 100, 10);
+/// let expected = PressureStats { active: true, episodes: 1, current_ns: 30, total_ns: 30 };
+/// assert_eq!(detector.stats(40), expected);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PressureStats {
     /// There is now.

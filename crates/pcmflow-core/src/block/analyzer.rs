@@ -6,6 +6,34 @@ use crate::ledger::{CutMark, Gap};
 use crate::stream::{Next, StreamReader};
 
 /// What the analyser found.
+///
+/// ```
+/// use pcmflow_core::block::{BlockSize, BufferAnalyzer, Step};
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::ledger::LossCause;
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(512), quantum: Frames(128), overflow: Overflow::Reject };
+/// let (mut writer, reader, _) = stream(config)?;
+/// writer.write(&[0.5; 100], 0);
+/// writer.give_up(Frames(28), LossCause::Device);
+/// writer.write(&[0.5; 128], 0);
+/// drop(writer);
+/// let (mut analyzer, mut seen) = (BufferAnalyzer::new(reader, BlockSize::of::<128>()), Vec::new());
+/// loop {
+///     match analyzer.step() {
+///         Step::Block(block) => {
+///             seen.push(("block", block.position().0));
+///             block.read_in_place(|_, _| {});
+///         }
+///         Step::Gap(gap) => seen.push(("gap", gap.position.0)),
+///         Step::End => break,
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(seen, [("block", 0), ("gap", 100), ("block", 128)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
@@ -94,6 +122,23 @@ impl BufferAnalyzer {
 }
 
 /// A block that waits in the ring: read it, or drop it and meet it again.
+///
+/// ```
+/// use pcmflow_core::block::{BlockSize, BufferAnalyzer, Step};
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig};
+/// let format = StreamFormat::new(48_000, 2)?;
+/// let config = StreamConfig { format, capacity: Frames(512), quantum: Frames(128), overflow: Overflow::Reject };
+/// let (mut writer, reader, _) = stream(config)?;
+/// writer.write(&[0.5; 256], 7_000);
+/// let mut analyzer = BufferAnalyzer::new(reader, BlockSize::of::<128>());
+/// let Step::Block(mut block) = analyzer.step() else { panic!() };
+/// assert_eq!((block.frames(), block.samples(), block.arrived_ns()), (Frames(128), 256, (7_000, 7_000)));
+/// let mut sum = 0.0;
+/// block.read_in_place(|first, second| sum = first.iter().chain(second).sum());
+/// assert_eq!(sum, 128.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Block<'a> {
     reader: &'a mut StreamReader,

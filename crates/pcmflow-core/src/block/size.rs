@@ -5,6 +5,14 @@ use core::fmt;
 use core::str::FromStr;
 
 /// The sizes on which everything else is built.
+///
+/// ```
+/// use pcmflow_core::block::BufferConstants;
+/// use pcmflow_core::format::SampleRate;
+/// let block = BufferConstants::PRODUCTION.frames();
+/// assert_eq!(block.0 % BufferConstants::QUANTUM.0, 0);
+/// assert_eq!(SampleRate::HZ_48000.frames_to_ns(block), 21_333_333);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BufferConstants;
 
@@ -20,6 +28,14 @@ impl BufferConstants {
 }
 
 /// Why a block size was refused.
+///
+/// ```
+/// use pcmflow_core::block::{BlockSize, BlockSizeError};
+/// use pcmflow_core::format::Frames;
+/// let error = BlockSize::new(Frames(1000)).unwrap_err();
+/// assert_eq!(error, BlockSizeError::NotWholeQuanta { frames: Frames(1000) });
+/// assert_eq!(error.to_string(), "a block of 1000 frames is no multiple of 128, the render quantum");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockSizeError {

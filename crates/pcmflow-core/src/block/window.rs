@@ -10,18 +10,43 @@ use core::fmt;
 use core::str::FromStr;
 
 /// A window function as a type: the choice is made when the program is compiled.
+///
+/// ```
+/// use pcmflow_core::block::{Blackman, WindowFunction, WindowKind};
+/// fn kind_of<W: WindowFunction>() -> WindowKind {
+///     W::KIND
+/// }
+/// assert_eq!(kind_of::<Blackman>(), WindowKind::Blackman);
+/// ```
 pub trait WindowFunction {
     /// The same choice as a value.
     const KIND: WindowKind;
 }
 
 /// The Hann window, `0.5 − 0.5 cos`.
+///
+/// ```
+/// use pcmflow_core::block::{Hann, Window, WindowSymmetry};
+/// assert_eq!(Window::of::<Hann>(4, WindowSymmetry::Periodic).weights(), [0.0, 0.5, 1.0, 0.5]);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hann;
 /// The Hamming window, `0.54 − 0.46 cos`: the default.
+///
+/// ```
+/// use pcmflow_core::block::{Hamming, Window, WindowSymmetry};
+/// let window = Window::of::<Hamming>(4, WindowSymmetry::Periodic);
+/// assert!((window.weights()[0] - 0.08).abs() < 1e-6); // does not go down to 0
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hamming;
 /// The Blackman window, `0.42 − 0.5 cos + 0.08 cos 2`.
+///
+/// ```
+/// use pcmflow_core::block::{Blackman, Window, WindowSymmetry};
+/// let window = Window::of::<Blackman>(4, WindowSymmetry::Periodic);
+/// assert!((window.weights()[1] - 0.34).abs() < 1e-6);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Blackman;
 
@@ -36,6 +61,12 @@ impl WindowFunction for Blackman {
 }
 
 /// A window function as a value: the choice is made at run time.
+///
+/// ```
+/// use pcmflow_core::block::WindowKind;
+/// assert_eq!("blackman".parse(), Ok(WindowKind::Blackman));
+/// assert_eq!(WindowKind::default().to_string(), "hamming");
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum WindowKind {
     /// See [`Hann`].
@@ -84,6 +115,13 @@ impl fmt::Display for WindowKind {
 }
 
 /// Whether a window ends where it began or one sample before.
+///
+/// ```
+/// use pcmflow_core::block::{Window, WindowKind, WindowSymmetry};
+/// let weights = |symmetry| Window::new(WindowKind::Hann, 3, symmetry).weights().to_vec();
+/// assert_eq!(weights(WindowSymmetry::Symmetric), [0.0, 1.0, 0.0]);
+/// assert!(weights(WindowSymmetry::Periodic)[2] > 0.7);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum WindowSymmetry {
     /// `w[n] = w[len − 1 − n]`: for filter design.

@@ -5,6 +5,11 @@ use core::fmt;
 use core::str::FromStr;
 
 /// How one sample is stored, byte order apart.
+///
+/// ```
+/// use pcmflow_core::format::SampleFormat;
+/// assert_eq!(SampleFormat::S24.bytes(), 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SampleFormat {
     /// Unsigned 8 bit, silence at 128.
@@ -39,6 +44,15 @@ impl SampleFormat {
 }
 
 /// Which byte of a sample comes first.
+///
+/// ```
+/// use pcmflow_core::format::{ByteOrder, SampleEncoding};
+/// let big: SampleEncoding = "s16be".parse()?;
+/// let mut bytes = [0; 2];
+/// big.encode(&[0.5], &mut bytes);
+/// assert_eq!((big.order, bytes), (ByteOrder::Big, [0x40, 0x00]));
+/// # Ok::<(), pcmflow_core::format::FormatError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ByteOrder {
     /// Least significant byte first (WAV, x86, ARM).

@@ -4,6 +4,12 @@ use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
 
 /// Why a format was refused.
+///
+/// ```
+/// use pcmflow_core::format::{FormatError, StreamFormat};
+/// assert_eq!(StreamFormat::new(48_000, 65), Err(FormatError::Channels { channels: 65 }));
+/// assert_eq!(FormatError::Rate { hz: 12 }.to_string(), "a sample rate of 12 Hz is outside 1000 to 768000 Hz");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
@@ -116,6 +122,12 @@ impl fmt::Display for SampleRate {
 }
 
 /// Channels of a stream: samples per frame, 1 to 64.
+///
+/// ```
+/// use pcmflow_core::format::ChannelCount;
+/// assert_eq!(ChannelCount::new(2), Ok(ChannelCount::STEREO));
+/// assert!(ChannelCount::new(0).is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelCount(u16);
 
@@ -269,6 +281,14 @@ impl fmt::Display for StreamPosition {
 }
 
 /// What the samples of a stream are: `f32`, nominal range −1 to 1, at a rate, in channels.
+///
+/// ```
+/// use pcmflow_core::format::{ChannelCount, SampleRate, StreamFormat};
+/// let format = StreamFormat::new(44_100, 2)?;
+/// assert_eq!(format, StreamFormat { rate: SampleRate::HZ_44100, channels: ChannelCount::STEREO });
+/// assert_eq!(format.to_string(), "44100 Hz stereo");
+/// # Ok::<(), pcmflow_core::format::FormatError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamFormat {
     /// Frames per second.

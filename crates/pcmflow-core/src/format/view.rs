@@ -3,6 +3,19 @@
 use super::{ChannelCount, FormatError, Frames};
 
 /// How the samples of several channels lie in memory.
+///
+/// ```
+/// use pcmflow_core::format::{ChannelCount, Interleaved, Layout};
+/// let describe = |layout| match layout {
+///     Layout::Interleaved => "L R L R",
+///     Layout::Planar => "L L R R",
+/// };
+/// let mut planes = [[0.0; 2]; 2];
+/// let [left, right] = &mut planes;
+/// Interleaved::new(&[1.0, 2.0, 3.0, 4.0], ChannelCount::STEREO)?.copy_to_planes(&mut [left, right]);
+/// assert_eq!((describe(Layout::Planar), planes), ("L L R R", [[1.0, 3.0], [2.0, 4.0]]));
+/// # Ok::<(), pcmflow_core::format::FormatError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Frame after frame: `L R L R …`. What rings, chunks and most devices use.

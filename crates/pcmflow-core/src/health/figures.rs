@@ -4,6 +4,13 @@ use super::HealthConfig;
 use crate::histogram::LatencySnapshot;
 
 /// What happened in some span of time.
+///
+/// ```
+/// use pcmflow_core::health::{HealthConfig, HealthFigures};
+/// let span = HealthFigures { duration_ns: 500_000_000, frames: 23_760, frames_dropped: 240, ..HealthFigures::empty() };
+/// assert_eq!((span.frames_per_s(), span.dropped_ppm()), (47_520, 10_000));
+/// assert_eq!(span.score(HealthConfig::default()), 60); // 1 % lost costs the most that losses can cost
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthFigures {
     /// How long the span is.

@@ -29,6 +29,12 @@ use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
 
 /// What counts as healthy.
+///
+/// ```
+/// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
+/// let strict = HealthConfig { latency_limit_ns: 3_000_000, ..HealthConfig::default() };
+/// assert!(BufferHealthMonitor::new(strict, 0).is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthConfig {
     /// The latency that 99 % of the blocks should keep, 1 to [`LatencyHistogram::LIMIT_NS`]; by default 10 ms.
@@ -44,6 +50,14 @@ impl Default for HealthConfig {
 }
 
 /// Why a configuration was refused.
+///
+/// ```
+/// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig, HealthError};
+/// let config = HealthConfig { healthy_score_min: 101, ..HealthConfig::default() };
+/// let error = BufferHealthMonitor::new(config, 0).unwrap_err();
+/// assert_eq!(error, HealthError::HealthyScore { healthy_score_min: 101 });
+/// assert_eq!(error.to_string(), "health.healthy_score_min is 101, allowed are 1 to 100");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HealthError {
@@ -75,6 +89,16 @@ struct Shared {
 }
 
 /// The hot side: counts what happens. One thread's, hence not `Clone`.
+///
+/// ```
+/// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
+/// let (mut recorder, mut monitor) = BufferHealthMonitor::new(HealthConfig::default(), 0)?;
+/// recorder.block(128, 2_000_000);
+/// recorder.overrun();
+/// let snapshot = monitor.snapshot(1_000_000_000);
+/// assert_eq!((snapshot.total.frames, snapshot.total.overruns), (128, 1));
+/// # Ok::<(), pcmflow_core::health::HealthError>(())
+/// ```
 #[derive(Debug)]
 pub struct HealthRecorder {
     shared: Arc<Shared>,

@@ -28,6 +28,15 @@ fn losses(counters: &[Counter; LossCause::ALL.len()]) -> Losses {
 }
 
 /// What the writing end of an edge did. Posted by that end only; read by anyone, at any time, each figure for itself.
+///
+/// ```
+/// use pcmflow_core::format::Frames;
+/// use pcmflow_core::ledger::{LossCause, WriterBooks};
+/// let books = WriterBooks::default();
+/// books.post_accepted(Frames(128));
+/// books.post_lost(Frames(64), LossCause::Overflow);
+/// assert_eq!((books.accepted(), books.lost()[LossCause::Overflow]), (Frames(128), Frames(64)));
+/// ```
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WriterBooks {
@@ -81,6 +90,15 @@ impl WriterBooks {
 }
 
 /// What the reading end of an edge did. Posted by that end only; read by anyone.
+///
+/// ```
+/// use pcmflow_core::format::Frames;
+/// use pcmflow_core::ledger::{LossCause, ReaderBooks};
+/// let books = ReaderBooks::default();
+/// books.post_popped(Frames(96));
+/// books.post_evicted(Frames(32), LossCause::Shed);
+/// assert_eq!(books.popped() + books.evicted().total(), Frames(128));
+/// ```
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct ReaderBooks {
@@ -120,6 +138,16 @@ impl ReaderBooks {
 
 /// Both ends of one edge beside what is measured inside it. Exact when the edge rests; while frames move the three
 /// figures are not of one instant.
+///
+/// ```
+/// use pcmflow_core::format::Frames;
+/// use pcmflow_core::ledger::{EdgeSnapshot, Losses};
+/// let edge = EdgeSnapshot {
+///     accepted: Frames(128), popped: Frames(100), occupancy: Frames(20),
+///     evicted: Losses::default(), lost: Losses::default(), overruns: 0,
+/// };
+/// assert_eq!(edge.imbalance(), Frames(8)); // 8 frames went in and are nowhere: a bug
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EdgeSnapshot {
     /// Frames that the writer says it put in.

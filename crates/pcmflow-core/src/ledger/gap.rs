@@ -5,6 +5,12 @@ use core::fmt;
 use core::ops::{Index, IndexMut};
 
 /// Why frames were lost.
+///
+/// ```
+/// use pcmflow_core::ledger::LossCause;
+/// assert_eq!(LossCause::DeadModule.to_string(), "dead_module");
+/// assert_eq!(LossCause::ALL[LossCause::Device as usize], LossCause::Device);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LossCause {
@@ -59,6 +65,13 @@ impl fmt::Display for LossCause {
 }
 
 /// Lost frames in a row, with one cause.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::{Gap, LossCause};
+/// let gap = Gap { position: StreamPosition(256), frames: Frames(128), cause: LossCause::Overflow };
+/// assert_eq!(gap.end(), StreamPosition(384));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gap {
     /// The first lost frame.
@@ -122,6 +135,15 @@ impl IndexMut<LossCause> for Losses {
 
 /// The writer's books at a position, sent along with the stream: "before this position I put in so much, and lost so
 /// much".
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::{CutMark, Losses, Timeline};
+/// let mut timeline = Timeline::default();
+/// timeline.deliver(StreamPosition(0), Frames(100));
+/// let cut = CutMark { position: StreamPosition(128), accepted: Frames(128), lost: Losses::default() };
+/// assert_eq!(timeline.settle(&cut).unaccounted, Frames(28)); // the mark overtook 28 frames
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CutMark {
     /// The first frame after the mark.

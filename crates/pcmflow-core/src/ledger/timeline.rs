@@ -4,6 +4,16 @@ use super::{CutMark, Gap, Losses};
 use crate::format::{Frames, StreamPosition};
 
 /// What a cut mark showed: the books agree up to a position, or by how much they don't.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::{CutMark, Losses, Settled, Timeline};
+/// let mut timeline = Timeline::default();
+/// timeline.deliver(StreamPosition(0), Frames(128));
+/// let cut = CutMark { position: StreamPosition(128), accepted: Frames(128), lost: Losses::default() };
+/// let settled = Settled { position: StreamPosition(128), unaccounted: Frames(0) };
+/// assert_eq!(timeline.settle(&cut), settled);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
     /// Every frame before this one was looked at.

@@ -10,10 +10,13 @@
 mod allocator;
 mod experiment;
 mod floors;
+mod give_back;
 mod harness;
 mod limits;
 mod link;
+mod overhead;
 mod pools;
+mod preempted;
 mod queues;
 mod rings;
 mod table;
@@ -33,12 +36,15 @@ use std::process::ExitCode;
 enum Measured {
     /// Contenders in rounds.
     Rounds(Experiment),
+    /// What one process says about itself.
+    Report { name: &'static str, report: fn(Size, harness::Cores) -> String },
 }
 
 impl Measured {
     fn name(&self) -> &'static str {
         match self {
             Measured::Rounds(experiment) => experiment.name,
+            Measured::Report { name, .. } => name,
         }
     }
 
@@ -46,6 +52,7 @@ impl Measured {
     fn here(&self, size: Size, cores: harness::Cores) {
         match self {
             Measured::Rounds(experiment) => experiment.run_here(size, cores),
+            Measured::Report { report, .. } => print!("{}", report(size, cores)),
         }
     }
 
@@ -53,6 +60,10 @@ impl Measured {
     fn run(&self, size: Size) -> Result<(), String> {
         match self {
             Measured::Rounds(experiment) => experiment.run(size),
+            Measured::Report { name, .. } => {
+                print!("{}", experiment::in_fresh_process(name, size)?);
+                Ok(())
+            }
         }
     }
 }
@@ -70,6 +81,10 @@ fn all() -> Vec<Measured> {
         Measured::Rounds(x5::two_threads()),
         Measured::Rounds(x5::two_threads_tail()),
         Measured::Rounds(x5c::experiment()),
+        Measured::Rounds(preempted::experiment()),
+        Measured::Rounds(give_back::experiment()),
+        Measured::Report { name: "GiveBack-memory", report: give_back::memory },
+        Measured::Report { name: "Overhead", report: overhead::report },
     ]
 }
 

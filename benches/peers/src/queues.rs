@@ -222,3 +222,44 @@ impl<T: Send> Queue<T> for MutexVecDeque {
         receiver.queue.lock().expect("no thread panicked").pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::two_cores;
+
+    /// rtrb that loses, doubles or changes the 5000th item.
+    struct Faulty<const FAULT: u8>;
+
+    impl<const FAULT: u8> Queue<u64> for Faulty<FAULT> {
+        type Sender = rtrb::Producer<u64>;
+        type Receiver = rtrb::Consumer<u64>;
+        fn split(capacity: usize) -> (Self::Sender, Self::Receiver) {
+            rtrb::RingBuffer::new(capacity)
+        }
+        fn push(sender: &mut Self::Sender, item: u64) -> bool {
+            match FAULT {
+                b'l' if item == 5000 => true,
+                b'd' if item == 5000 => sender.push(item).is_ok() && sender.push(item).is_ok(),
+                b's' if item == 5000 => sender.push(item + 1).is_ok(),
+                _ => sender.push(item).is_ok(),
+            }
+        }
+        fn pop(receiver: &mut Self::Receiver) -> Option<u64> {
+            receiver.pop().ok()
+        }
+    }
+
+    fn trips<Q: Queue<u64>>() -> bool {
+        let cores = two_cores().expect("two cores");
+        std::panic::catch_unwind(|| verify::<Q>(cores)).is_err()
+    }
+
+    #[test]
+    fn a_queue_that_loses_doubles_or_changes_an_item_is_found() {
+        assert!(!trips::<Rtrb>() && !trips::<Faulty<b'-'>>());
+        assert!(trips::<Faulty<b'l'>>(), "lost");
+        assert!(trips::<Faulty<b'd'>>(), "doubled");
+        assert!(trips::<Faulty<b's'>>(), "changed");
+    }
+}

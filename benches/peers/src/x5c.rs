@@ -108,3 +108,17 @@ fn verify_without_allocation<P: BufferPool>(cores: Cores) {
     // Threads and the ring are made and dropped in both; a handful is for what the standard library does at times.
     assert!(many < few + 100, "{many} calls of the allocator for 100000 buffers, {few} for 1000");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::two_cores;
+
+    #[test]
+    fn a_pool_that_allocates_for_each_buffer_is_found() {
+        let cores = two_cores().expect("two cores");
+        let trips = |verify: fn(Cores)| std::panic::catch_unwind(|| verify(cores)).is_err();
+        assert!(trips(verify_without_allocation::<Malloc>));
+        assert!(!trips(verify_without_allocation::<Mask>));
+    }
+}

@@ -97,6 +97,16 @@ pub(crate) fn experiment() -> Experiment {
     }
 }
 
+/// Ends the loops of the others, also when its holder panics.
+struct Done<'d>(&'d AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        // Relaxed, as where it is read: a wish to stop orders nothing.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// `steps` of each user, with a fifth thread that does `beside` over and over.
 fn round(steps: u64, cores: Cores, beside: Option<fn(&BufferRecyclingPool)>) -> Vec<f64> {
     let (pool, done) = (pool(), AtomicBool::new(false));
@@ -115,14 +125,14 @@ fn round(steps: u64, cores: Cores, beside: Option<fn(&BufferRecyclingPool)>) -> 
         let control = beside.map(|beside| {
             let (pool, done) = (&pool, &done);
             scope.spawn(move || {
-                // Relaxed: a wish to stop orders nothing.
                 while !done.load(Ordering::Relaxed) {
                     beside(pool);
                 }
             })
         });
+        let ends = Done(&done);
         let tails = users.into_iter().map(join).reduce(Tail::merge);
-        done.store(true, Ordering::Relaxed);
+        drop(ends);
         control.map(join);
         tails.map(Tail::figures).unwrap_or_default()
     })
@@ -151,6 +161,7 @@ pub(crate) fn memory(size: Size, cores: Cores) -> String {
                 }
             });
         }
+        let _ends = Done(&done);
         std::thread::sleep(Duration::from_millis(20));
         for _ in 0..size.processes * size.rounds {
             let mut lap = [resident_mib().unwrap_or(f64::NAN); 3];
@@ -160,7 +171,6 @@ pub(crate) fn memory(size: Size, cores: Cores) -> String {
             lap[2] = resident_mib().unwrap_or(f64::NAN);
             laps.push(lap);
         }
-        done.store(true, Ordering::Relaxed);
     });
     text += "| pool of 64 buffers of 4 KiB, and 8192 more | before | grown | given back | kept ÷ grown |\n";
     text += "| --- | --: | --: | --: | --: |\n";

@@ -1,6 +1,7 @@
 //! Threads pinned to cores, timed from a common start.
 
 use core_affinity::CoreId;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::time::Instant;
 
@@ -38,7 +39,7 @@ pub(crate) fn time_two(
 }
 
 /// Runs two threads from a common start, pinned to a core each; what they return, and nanoseconds until the slower is
-/// done.
+/// done. A panic of either ends the process: the other might wait for it for ever.
 pub(crate) fn run_two<A: Send, B: Send>(
     cores: Cores,
     here: impl FnOnce() -> A + Send,
@@ -48,8 +49,11 @@ pub(crate) fn run_two<A: Send, B: Send>(
         pin(core);
         barrier.wait();
         let start = Instant::now();
-        let result = work();
-        (result, start.elapsed().as_nanos() as f64)
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(result) => (result, start.elapsed().as_nanos() as f64),
+            // Its message was printed.
+            Err(_) => std::process::exit(101),
+        }
     }
     let barrier = Barrier::new(2);
     std::thread::scope(|scope| {

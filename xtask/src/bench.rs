@@ -1,6 +1,7 @@
 //! Runs `benches/peers` (ours beside the crates that people use today) and keeps its dated results.
 //!
-//! Absolute times move with the machine, so records are compared by ratio: ours over the best peer of the same run.
+//! Absolute times move with the machine, so records are compared by ratio: ours over the best peer of the same run, over
+//! the limit, or over whatever else a column's heading names behind a `÷`.
 
 use crate::options::Options;
 use crate::steps::{cargo, line, output, root};
@@ -10,8 +11,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// A ratio may grow by this much between two runs before it counts as a regression.
+/// A ratio may grow by this factor between two runs before it counts as worse …
 const TOLERANCE: f64 = 1.25;
+/// … and must grow by more than this: 0.01 that became 0.02 is noise beside something that is 1.
+const TOLERANCE_ABSOLUTE: f64 = 0.05;
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
@@ -98,62 +101,86 @@ fn date(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// What a table says of one contender of ours: experiment, contender, its ratio to the best peer.
+/// One ratio of ours in a table.
 #[derive(Debug, PartialEq)]
 struct Ratio<'a> {
     experiment: &'a str,
     contender: &'a str,
-    to_best_peer: f64,
+    /// The column's heading.
+    what: &'a str,
+    value: f64,
 }
 
-/// Reads the rows of ours (their names stand in bold) out of the harness's tables.
+impl Ratio<'_> {
+    fn same(&self, other: &Ratio<'_>) -> bool {
+        (self.experiment, self.contender, self.what) == (other.experiment, other.contender, other.what)
+    }
+}
+
+/// Reads every column that says `÷` from the rows of ours, whose names stand in bold, in the harness's tables.
 fn ratios(text: &str) -> Vec<Ratio<'_>> {
-    let mut experiment = "";
+    let (mut experiment, mut heading) = ("", Vec::new());
     let mut found = Vec::new();
     for line in text.lines() {
-        if let Some(title) = line.strip_prefix("### ") {
-            experiment = title.split(' ').next().unwrap_or(title);
+        if let Some(title) = line.strip_prefix('#') {
+            experiment = title.trim_start_matches('#').trim().split(' ').next().unwrap_or_default();
+            heading.clear();
         }
-        let mut cells = line.split('|').map(str::trim).skip(1);
-        let Some(contender) = cells.next().and_then(|cell| cell.strip_prefix("**")?.strip_suffix("**"))
-        else {
+        let Some(row) = line.strip_prefix('|').and_then(|row| row.trim_end().strip_suffix('|')) else {
             continue;
         };
-        // median, min, max, then the ratio to the best peer
-        if let Some(to_best_peer) = cells.nth(3).and_then(|cell| cell.parse().ok()) {
-            found.push(Ratio { experiment, contender, to_best_peer });
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        if heading.is_empty() {
+            heading = cells;
+            continue;
+        }
+        let Some(contender) = cells[0].strip_prefix("**").and_then(|name| name.strip_suffix("**")) else {
+            continue;
+        };
+        for (what, cell) in heading.iter().zip(&cells).filter(|(what, _)| what.contains('÷')) {
+            if let Ok(value) = cell.parse() {
+                found.push(Ratio { experiment, contender, what, value });
+            }
         }
     }
     found
 }
 
-/// Compares with the last recorded ratio of the same experiment and contender.
+/// Compares with the last recorded ratio of the same experiment, contender and column, and names what got worse.
 fn regressions(recorded: &str, now: &str) -> Result<(), String> {
-    let recorded = ratios(recorded);
+    let (recorded, now) = (ratios(recorded), ratios(now));
     let mut worse = Vec::new();
-    println!("\nratio to the best peer of its run, now and as last recorded:");
-    for now in ratios(now) {
-        let name = format!("{} {}", now.experiment, now.contender);
-        let last = recorded
-            .iter()
-            .rev()
-            .find(|old| old.experiment == now.experiment && old.contender == now.contender);
-        let Some(last) = last else {
-            println!("  {name}: {:.2}, nothing recorded", now.to_best_peer);
+    println!("\nratios of ours, now and as last recorded:");
+    for now in &now {
+        let Ratio { experiment, contender, what, value } = now;
+        let name = format!("{experiment} {contender}, {what}");
+        let Some(last) = recorded.iter().rev().find(|old| old.same(now)).map(|old| old.value) else {
+            println!("  {name}: {value:.2}, nothing recorded");
             continue;
         };
-        println!("  {name}: {:.2}, was {:.2}", now.to_best_peer, last.to_best_peer);
-        if now.to_best_peer > last.to_best_peer * TOLERANCE {
-            worse.push(name);
+        println!("  {name}: {value:.2}, was {last:.2}");
+        if *value > last * TOLERANCE && *value > last + TOLERANCE_ABSOLUTE {
+            worse.push(format!("{name} {last:.2} → {value:.2}"));
         }
+    }
+    // What no longer runs would otherwise pass unseen.
+    let mut gone: Vec<String> = recorded
+        .iter()
+        .filter(|old| now.iter().any(|new| new.experiment == old.experiment))
+        .filter(|old| !now.iter().any(|new| new.same(old)))
+        .map(|old| format!("{} {}, {}", old.experiment, old.contender, old.what))
+        .collect();
+    gone.dedup();
+    if !gone.is_empty() {
+        println!("recorded once and not measured now: {}", gone.join("; "));
     }
     if worse.is_empty() {
         return Ok(());
     }
     Err(format!(
-        "slower beside the best peer than recorded by more than {:.0} %: {}",
+        "worse than recorded by more than {:.0} %:\n  {}",
         (TOLERANCE - 1.0) * 100.0,
-        worse.join(", ")
+        worse.join("\n  ")
     ))
 }
 
@@ -161,9 +188,25 @@ fn regressions(recorded: &str, now: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    const TABLE: &str = "### X1 bulk\n\n| contender | median | min | max | ÷ best peer | ÷ limit |\n| --- | --: | --: | --: | --: | --: |\n\
-                         | *limit* | 60.0 | 50.0 | 70.0 | 0.50 | 1.00 |\n| **pcmflow** | 84.0 | 80.0 | 90.0 | 0.70 | 1.40 |\n\
-                         | rtrb | 120.0 | 110.0 | 130.0 | 1.00 | 2.00 |\n";
+    /// A table of medians, one of tails and one with another bar, as the harness prints them.
+    const TABLE: &str = "### X1 bulk
+
+| contender | median | min | max | ÷ best peer | ÷ limit |
+| --- | --: | --: | --: | --: | --: |
+| *limit* | 60.0 | 50.0 | 70.0 | 0.50 | 1.00 |
+| **pcmflow** | 84.0 | 80.0 | 90.0 | 0.70 | 1.40 |
+| rtrb | 120.0 | 110.0 | 130.0 | 1.00 | 2.00 |
+
+- floor met: pcmflow, median 0.70 × the best peer; the floor is at most 0.70; by process 0.70
+
+### X4 round trip
+
+| contender | p50 ns | p99 ns | p50 ÷ limit | p99 ÷ limit |
+| --- | --: | --: | --: | --: |
+| *empty timing* | 20 (20 .. 20) | 30 (30 .. 30) | – | – |
+| **ring** | 110 (100 .. 120) | 160 (150 .. 170) | 1.10 | 1.20 |
+| **link** | 130 (100 .. 140) | 200 (150 .. 270) | 1.30 | – |
+";
 
     #[test]
     fn dates() {
@@ -172,17 +215,61 @@ mod tests {
         assert_eq!(date(1_795_305_600), "2026-11-22");
     }
 
-    #[test]
-    fn only_our_rows_are_read() {
-        assert_eq!(ratios(TABLE), [Ratio { experiment: "X1", contender: "pcmflow", to_best_peer: 0.7 }]);
+    fn ratio(
+        experiment: &'static str,
+        contender: &'static str,
+        what: &'static str,
+        value: f64,
+    ) -> Ratio<'static> {
+        Ratio { experiment, contender, what, value }
     }
 
     #[test]
-    fn a_ratio_that_grew_beyond_the_tolerance_fails_against_the_last_record() {
-        let with = |ratio: &str| TABLE.replace("| 0.70 |", ratio);
-        let records = with("| 0.10 |") + TABLE;
-        assert_eq!(regressions(&records, &with("| 0.80 |")), Ok(()));
-        assert!(regressions(&records, &with("| 0.90 |")).is_err());
+    fn only_our_rows_are_read_and_every_ratio_of_theirs() {
+        let expected = [
+            ratio("X1", "pcmflow", "÷ best peer", 0.7),
+            ratio("X1", "pcmflow", "÷ limit", 1.4),
+            ratio("X4", "ring", "p50 ÷ limit", 1.1),
+            ratio("X4", "ring", "p99 ÷ limit", 1.2),
+            ratio("X4", "link", "p50 ÷ limit", 1.3),
+        ];
+        assert_eq!(ratios(TABLE), expected);
+    }
+
+    #[test]
+    fn prose_and_tables_of_other_things_are_not_read() {
+        let other = "# Results\n\n## 2026-11-21\n\n| command | **what** |\n| --- | --- |\n| `a` | 1 ÷ 2 |\n";
+        assert_eq!(ratios(other), []);
+        // A heading ends a table: the next row read is a heading again.
+        assert_eq!(ratios(&format!("{TABLE}\n## next\n\n| **pcmflow** | 1.0 |\n")).len(), 5);
+    }
+
+    #[test]
+    fn what_grew_beyond_the_tolerance_is_named_against_the_last_record() {
+        let with = |old: &str, new: &str| TABLE.replacen(&format!("| {old} |"), &format!("| {new} |"), 1);
+        // An older, better record is not the last.
+        let records = with("0.70", "0.10") + TABLE;
+        assert_eq!(regressions(&records, TABLE), Ok(()));
+        assert_eq!(regressions(&records, &with("0.70", "0.87")), Ok(()));
+        let worse = regressions(&records, &with("0.70", "0.90")).unwrap_err();
+        assert!(worse.contains("X1 pcmflow, ÷ best peer 0.70 → 0.90") && !worse.contains("X4"), "{worse}");
+        let worse = regressions(&records, &with("1.20", "1.60")).unwrap_err();
+        assert!(worse.contains("X4 ring, p99 ÷ limit 1.20 → 1.60") && !worse.contains("p50"), "{worse}");
+        let worse = regressions(&records, &with("1.40", "2.00").replace("1.30", "1.90")).unwrap_err();
+        assert!(worse.contains("X1 pcmflow, ÷ limit") && worse.contains("X4 link, p50 ÷ limit"), "{worse}");
+    }
+
+    #[test]
+    fn a_small_ratio_may_double() {
+        let small = |value: &str| TABLE.replace("0.70", value);
+        assert_eq!(regressions(&small("0.01"), &small("0.05")), Ok(()));
+        assert!(regressions(&small("0.01"), &small("0.08")).is_err());
+    }
+
+    #[test]
+    fn what_was_never_recorded_or_is_gone_does_not_fail() {
         assert_eq!(regressions("", TABLE), Ok(()));
+        assert_eq!(regressions(TABLE, &TABLE.replace("**link**", "**another**")), Ok(()));
+        assert_eq!(regressions(TABLE, ""), Ok(()));
     }
 }

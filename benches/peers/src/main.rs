@@ -1,43 +1,117 @@
-//! pcmflow's parts beside the crates that people use today, interleaved in one process.
+//! pcmflow's parts beside the crates that people use today, interleaved in the same processes.
 //!
-//! `cargo xtask bench` runs it; alone: `peers [--brief] [--rounds N] [EXPERIMENT…]`. Each experiment is one file that
-//! drives one trait ([`rings::FrameRing`] or [`pools::BufferPool`]); each contender is one implementation of it.
-//! Every round runs every contender, in rotating order; the table says median, quickest and slowest round, and the
-//! median's ratio to the best peer and to the limit. Nothing is timed before it was verified sample by sample.
+//! `cargo xtask bench` runs it; alone: `peers [--brief] [--processes N] [--rounds N] [EXPERIMENT…]`. Each experiment is
+//! one file that drives one trait ([`rings::SliceRing`], [`queues::Queue`], [`pools::BufferPool`],
+//! [`preempted::Held`]); each contender is one implementation of it. Every round runs every contender, in rotating
+//! order; rounds run in several fresh processes. The table says medians of all rounds with the quickest and the slowest,
+//! their ratios to the best peer and to the limit, and whether the floors of [`floors`] are met. Nothing is timed before
+//! it was verified item by item.
 
+mod allocator;
+mod experiment;
+mod floors;
+mod give_back;
 mod harness;
 mod limits;
+mod link;
+mod overhead;
 mod pools;
+mod preempted;
+mod queues;
 mod rings;
+mod table;
+mod tail;
 mod x1;
 mod x2;
+mod x3a;
+mod x3b;
+mod x4;
 mod x5;
+mod x5c;
 
-use harness::{Experiment, Size};
+use experiment::{Experiment, Size};
 use std::process::ExitCode;
 
-fn experiments() -> Vec<Experiment> {
-    vec![x1::experiment(), x2::experiment(), x5::one_thread(), x5::two_threads()]
+/// Something with a table of its own.
+enum Measured {
+    /// Contenders in rounds.
+    Rounds(Experiment),
+    /// What one process says about itself.
+    Report { name: &'static str, report: fn(Size, harness::Cores) -> String },
+}
+
+impl Measured {
+    fn name(&self) -> &'static str {
+        match self {
+            Measured::Rounds(experiment) => experiment.name,
+            Measured::Report { name, .. } => name,
+        }
+    }
+
+    /// In this process.
+    fn here(&self, size: Size, cores: harness::Cores) {
+        match self {
+            Measured::Rounds(experiment) => experiment.run_here(size, cores),
+            Measured::Report { report, .. } => print!("{}", report(size, cores)),
+        }
+    }
+
+    /// In fresh ones.
+    fn run(&self, size: Size) -> Result<(), String> {
+        match self {
+            Measured::Rounds(experiment) => experiment.run(size),
+            Measured::Report { name, .. } => {
+                print!("{}", experiment::in_fresh_process(name, size)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn all() -> Vec<Measured> {
+    vec![
+        Measured::Rounds(x1::experiment()),
+        Measured::Rounds(x2::experiment()),
+        Measured::Rounds(x3a::one_by_one()),
+        Measured::Rounds(x3a::bulk()),
+        Measured::Rounds(x3b::experiment()),
+        Measured::Rounds(x4::experiment()),
+        Measured::Rounds(x5::one_thread()),
+        Measured::Rounds(x5::one_thread_tail()),
+        Measured::Rounds(x5::two_threads()),
+        Measured::Rounds(x5::two_threads_tail()),
+        Measured::Rounds(x5c::experiment()),
+        Measured::Rounds(preempted::experiment()),
+        Measured::Rounds(give_back::experiment()),
+        Measured::Report { name: "GiveBack-memory", report: give_back::memory },
+        Measured::Report { name: "Overhead", report: overhead::report },
+    ]
 }
 
 fn main() -> ExitCode {
     let mut size = Size::FULL;
+    let mut here = false;
     let mut chosen = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--brief" => size = Size::BRIEF,
-            "--rounds" => match arguments.next().and_then(|text| text.parse().ok()) {
-                Some(rounds) if rounds > 0 => size.rounds = rounds,
-                _ => return usage("--rounds wants a number"),
-            },
+            // What a fresh process is told: no table, only figures.
+            "--here" => here = true,
+            option @ ("--rounds" | "--processes") => {
+                match arguments.next().and_then(|text| text.parse().ok()) {
+                    Some(0) | None => return usage(&format!("{option} wants a number above 0")),
+                    Some(number) if option == "--rounds" => size.rounds = number,
+                    Some(number) => size.processes = number,
+                }
+            }
             name if name.starts_with('-') => return usage(&format!("there is no option `{name}`")),
             name => chosen.push(name.to_ascii_lowercase()),
         }
     }
-    let experiments = experiments();
+    let all = all();
     for name in &chosen {
-        if !experiments.iter().any(|experiment| experiment.name.eq_ignore_ascii_case(name)) {
+        if !all.iter().any(|measured| measured.name().eq_ignore_ascii_case(name)) {
             return usage(&format!("there is no experiment `{name}`"));
         }
     }
@@ -45,21 +119,25 @@ fn main() -> ExitCode {
         eprintln!("peers: two processor cores to pin threads to are needed");
         return ExitCode::from(1);
     };
-    println!(
-        "{} rounds, bare atomics' round trip between the cores {:.0} ns\n",
-        size.rounds,
-        limits::round_trip(cores)
-    );
-    for experiment in experiments {
-        if chosen.is_empty() || chosen.iter().any(|name| experiment.name.eq_ignore_ascii_case(name)) {
-            experiment.run(size, cores);
+    if !here {
+        println!("{} processes of {} rounds each\n", size.processes, size.rounds);
+    }
+    for measured in all {
+        if !chosen.is_empty() && !chosen.iter().any(|name| measured.name().eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        if here {
+            measured.here(size, cores);
+        } else if let Err(why) = measured.run(size) {
+            eprintln!("peers: {why}");
+            return ExitCode::from(1);
         }
     }
     ExitCode::SUCCESS
 }
 
 fn usage(why: &str) -> ExitCode {
-    let names: Vec<&str> = experiments().iter().map(|experiment| experiment.name).collect();
-    eprintln!("peers: {why}\nusage: peers [--brief] [--rounds N] [{}]", names.join(" | "));
+    let names: Vec<&str> = all().iter().map(Measured::name).collect();
+    eprintln!("peers: {why}\nusage: peers [--brief] [--processes N] [--rounds N] [{}]", names.join(" | "));
     ExitCode::from(2)
 }

@@ -3,7 +3,10 @@
 use crossbeam_queue::ArrayQueue;
 use lockfree_object_pool::{LinearObjectPool, LinearReusable, SpinLockObjectPool, SpinLockReusable};
 use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig, PooledBuffer};
+use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Samples of a buffer.
 pub(crate) const SAMPLES: usize = 1024;
@@ -22,7 +25,7 @@ pub(crate) trait BufferPool: Sync {
 
 /// One thread's way to a pool.
 pub(crate) trait PoolHandle {
-    type Buffer;
+    type Buffer: Send;
     fn acquire(&mut self) -> Self::Buffer;
     fn samples(buffer: &mut Self::Buffer) -> &mut [f32];
     fn release(&mut self, buffer: Self::Buffer);
@@ -142,6 +145,72 @@ pool!(
     new: Self(opool::Pool::new_prefilled(BUFFERS, Maker)),
     buffer: opool::RefGuard<'p, Maker, Vec<f32>>,
     acquire: |pool| pool.0.get(),
+    release: |_, buffer| drop(buffer),
+);
+
+/// Bare atomics: one bit for each buffer in one word that all threads share. It can't grow, count or name anything.
+pub(crate) struct Mask {
+    free: AtomicU64,
+    storage: Box<[UnsafeCell<[f32; SAMPLES]>]>,
+}
+
+// SAFETY: a buffer is touched by that thread alone which took its bit.
+unsafe impl Sync for Mask {}
+
+/// A buffer whose bit is taken.
+pub(crate) struct Masked<'p> {
+    samples: &'p mut [f32],
+    bit: u32,
+}
+
+impl Deref for Masked<'_> {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        self.samples
+    }
+}
+
+impl DerefMut for Masked<'_> {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        self.samples
+    }
+}
+
+const _: () = assert!(BUFFERS == u64::BITS as usize, "one bit for each buffer");
+
+pool!(
+    Mask,
+    new: Self {
+        free: AtomicU64::new(u64::MAX),
+        storage: (0..BUFFERS).map(|_| UnsafeCell::new([0.0; SAMPLES])).collect(),
+    },
+    buffer: Masked<'p>,
+    acquire: |pool| {
+        let mut free = pool.free.load(Ordering::Relaxed);
+        loop {
+            let bit = free.trailing_zeros();
+            // Acquire: the last holder's uses are over.
+            match pool.free.compare_exchange_weak(free, free & !(1 << bit), Ordering::Acquire, Ordering::Relaxed) {
+                // SAFETY: the bit was set and we cleared it, so the buffer is ours until we set it again.
+                Ok(_) => return Masked { samples: unsafe { &mut *pool.storage[bit as usize].get() }, bit },
+                Err(now) => free = now,
+            }
+        }
+    },
+    release: |pool, buffer| {
+        // Release: our uses are over.
+        pool.free.fetch_or(1 << buffer.bit, Ordering::Release);
+    },
+);
+
+/// The allocator itself: a zeroed vector made and dropped.
+pub(crate) struct MallocZeroed;
+
+pool!(
+    MallocZeroed,
+    new: Self,
+    buffer: Vec<f32>,
+    acquire: |_| buffer(),
     release: |_, buffer| drop(buffer),
 );
 

@@ -1,32 +1,31 @@
-//! Rings of mono f32 frames: what X1 and X2 drive.
+//! Rings that move slices: what X1, X2 and X3a-bulk drive.
 
 use crate::harness::{Cores, Random, time_two};
-use crossbeam_queue::ArrayQueue;
-use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use crate::queues::{Locked, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb};
+use ringbuf::traits::{Consumer as _, Producer as _};
+use std::marker::PhantomData;
 
 /// Frames of one block, the browser's render quantum.
 pub(crate) const BLOCK: usize = 128;
 /// Frames of a ring.
 pub(crate) const CAPACITY: usize = 8192;
 
-/// A ring of frames, split into its two halves.
-pub(crate) trait FrameRing {
+/// A ring, split into its two halves.
+pub(crate) trait SliceRing<T> {
     type Writer: Send;
     type Reader: Send;
-    fn split() -> (Self::Writer, Self::Reader);
-    /// Moves as many samples as it takes, from the front of `samples`; says how many.
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize;
-    /// Moves as many samples as there are into the front of `samples`; says how many.
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader);
+    /// Moves as many items as it takes, from the front of `items`; says how many.
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize;
+    /// Moves as many items as there are into the front of `items`; says how many.
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize;
 }
 
 /// Offers until everything is placed.
-pub(crate) fn push_all<R: FrameRing>(writer: &mut R::Writer, samples: &[f32]) {
+pub(crate) fn push_all<T, R: SliceRing<T>>(writer: &mut R::Writer, items: &[T]) {
     let mut done = 0;
-    while done < samples.len() {
-        let pushed = R::push(writer, &samples[done..]);
+    while done < items.len() {
+        let pushed = R::push(writer, &items[done..]);
         if pushed == 0 {
             std::hint::spin_loop();
         }
@@ -34,11 +33,11 @@ pub(crate) fn push_all<R: FrameRing>(writer: &mut R::Writer, samples: &[f32]) {
     }
 }
 
-/// Takes until `samples` is full.
-pub(crate) fn pop_all<R: FrameRing>(reader: &mut R::Reader, samples: &mut [f32]) {
+/// Takes until `items` is full.
+pub(crate) fn pop_all<T, R: SliceRing<T>>(reader: &mut R::Reader, items: &mut [T]) {
     let mut done = 0;
-    while done < samples.len() {
-        let popped = R::pop(reader, &mut samples[done..]);
+    while done < items.len() {
+        let popped = R::pop(reader, &mut items[done..]);
         if popped == 0 {
             std::hint::spin_loop();
         }
@@ -46,16 +45,31 @@ pub(crate) fn pop_all<R: FrameRing>(reader: &mut R::Reader, samples: &mut [f32])
     }
 }
 
-/// Sends a running sequence between two threads in pieces of odd sizes and looks at every sample.
-pub(crate) fn verify<R: FrameRing>(cores: Cores) {
-    let (mut writer, mut reader) = R::split();
+/// Sends a running sequence of samples between two threads in pieces of odd sizes and looks at every sample.
+pub(crate) fn verify<R: SliceRing<f32>>(cores: Cores) {
+    verify_in_pieces::<f32, R>(cores, CAPACITY, |random| 1 + random.below(300), |number| number as f32);
+}
+
+/// The same in whole blocks, for what takes nothing else.
+pub(crate) fn verify_blocks<R: SliceRing<f32>>(cores: Cores) {
+    verify_in_pieces::<f32, R>(cores, CAPACITY, |_| BLOCK as u64, |number| number as f32);
+}
+
+/// Sends a running sequence between two threads and looks at every item; `item` makes the n-th.
+pub(crate) fn verify_in_pieces<T: Copy + PartialEq + std::fmt::Debug, R: SliceRing<T>>(
+    cores: Cores,
+    capacity: usize,
+    piece: fn(&mut Random) -> u64,
+    item: fn(u64) -> T,
+) {
+    let (mut writer, mut reader) = R::split(capacity);
     // Whole rings, so that what is handed over in larger pieces ends with a full one; f32 counts exactly to 2^24.
-    let total = CAPACITY as u64 * 64;
+    let total = capacity as u64 * 64;
     let pieces = |seed| {
         let mut random = Random::new(seed);
         let mut left = total;
         std::iter::from_fn(move || {
-            let piece = (1 + random.below(300)).min(left);
+            let piece = piece(&mut random).min(left);
             left -= piece;
             (piece > 0).then_some(piece as usize)
         })
@@ -63,155 +77,141 @@ pub(crate) fn verify<R: FrameRing>(cores: Cores) {
     let send = move || {
         let mut next = 0u64;
         for piece in pieces(1) {
-            let samples: Vec<f32> = (next..next + piece as u64).map(|n| n as f32).collect();
-            push_all::<R>(&mut writer, &samples);
+            let items: Vec<T> = (next..next + piece as u64).map(item).collect();
+            push_all::<T, R>(&mut writer, &items);
             next += piece as u64;
         }
     };
     let receive = move || {
         let mut next = 0u64;
         for piece in pieces(2) {
-            let mut samples = vec![-1.0; piece];
-            pop_all::<R>(&mut reader, &mut samples);
-            for sample in samples {
-                assert_eq!(sample, next as f32, "a sample was lost, doubled or moved");
+            let mut items = vec![item(u64::MAX); piece];
+            pop_all::<T, R>(&mut reader, &mut items);
+            for popped in items {
+                assert_eq!(popped, item(next), "an item was lost, doubled or moved");
                 next += 1;
             }
         }
-        assert_eq!(R::pop(&mut reader, &mut [0.0]), 0, "more came out than went in");
+        let mut more = vec![item(0); BLOCK];
+        assert_eq!(R::pop(&mut reader, &mut more), 0, "more came out than went in");
     };
     time_two(cores, 1, send, receive);
 }
 
-/// pcmflow's ring.
-pub(crate) struct Ours;
-
-impl FrameRing for Ours {
-    type Writer = pcmflow_core::ring::Producer<f32>;
-    type Reader = pcmflow_core::ring::Consumer<f32>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        pcmflow_core::ring::CircularBuffer::with_capacity(CAPACITY).expect("memory for one ring").split()
+impl<T: Copy + Send> SliceRing<T> for Ours {
+    type Writer = pcmflow_core::ring::Producer<T>;
+    type Reader = pcmflow_core::ring::Consumer<T>;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        <Self as Queue<T>>::split(capacity)
     }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        writer.push_slice(samples)
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize {
+        writer.push_slice(items)
     }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        reader.pop_slice(samples)
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize {
+        reader.pop_slice(items)
     }
 }
 
-/// The crate rtrb.
-pub(crate) struct Rtrb;
-
-impl FrameRing for Rtrb {
-    type Writer = rtrb::Producer<f32>;
-    type Reader = rtrb::Consumer<f32>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        rtrb::RingBuffer::new(CAPACITY)
+impl<T: Copy + Send> SliceRing<T> for Rtrb {
+    type Writer = rtrb::Producer<T>;
+    type Reader = rtrb::Consumer<T>;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        <Self as Queue<T>>::split(capacity)
     }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        writer.push_partial_slice(samples).0.len()
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize {
+        writer.push_partial_slice(items).0.len()
     }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        reader.pop_partial_slice(samples).0.len()
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize {
+        reader.pop_partial_slice(items).0.len()
     }
 }
 
 /// The crate rtrb by its calls that move all or nothing.
 pub(crate) struct RtrbEntire;
 
-impl FrameRing for RtrbEntire {
-    type Writer = rtrb::Producer<f32>;
-    type Reader = rtrb::Consumer<f32>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        rtrb::RingBuffer::new(CAPACITY)
+impl<T: Copy + Send> SliceRing<T> for RtrbEntire {
+    type Writer = rtrb::Producer<T>;
+    type Reader = rtrb::Consumer<T>;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        <Rtrb as Queue<T>>::split(capacity)
     }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        writer.push_entire_slice(samples).map_or(0, |()| samples.len())
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize {
+        writer.push_entire_slice(items).map_or(0, |()| items.len())
     }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        reader.pop_entire_slice(samples).map_or(0, |()| samples.len())
-    }
-}
-
-/// The crate ringbuf, with its caching halves.
-pub(crate) struct Ringbuf;
-
-impl FrameRing for Ringbuf {
-    type Writer = ringbuf::HeapProd<f32>;
-    type Reader = ringbuf::HeapCons<f32>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        ringbuf::HeapRb::new(CAPACITY).split()
-    }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        writer.push_slice(samples)
-    }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        reader.pop_slice(samples)
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize {
+        reader.pop_entire_slice(items).map_or(0, |()| items.len())
     }
 }
 
-/// crossbeam's bounded queue, one sample an item.
-pub(crate) struct ArrayQueueSamples;
-
-impl FrameRing for ArrayQueueSamples {
-    type Writer = Arc<ArrayQueue<f32>>;
-    type Reader = Arc<ArrayQueue<f32>>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        let queue = Arc::new(ArrayQueue::new(CAPACITY));
-        (queue.clone(), queue)
+impl<T: Copy + Send> SliceRing<T> for Ringbuf {
+    type Writer = ringbuf::HeapProd<T>;
+    type Reader = ringbuf::HeapCons<T>;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        <Self as Queue<T>>::split(capacity)
     }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        samples.iter().take_while(|sample| writer.push(**sample).is_ok()).count()
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize {
+        writer.push_slice(items)
     }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        samples.iter_mut().map_while(|sample| reader.pop().map(|popped| *sample = popped)).count()
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize {
+        reader.pop_slice(items)
     }
 }
 
-/// crossbeam's bounded queue, one block an item: what its users do. Blocks of any other size don't fit.
-pub(crate) struct ArrayQueueBlocks;
-
-impl FrameRing for ArrayQueueBlocks {
-    type Writer = Arc<ArrayQueue<[f32; BLOCK]>>;
-    type Reader = Arc<ArrayQueue<[f32; BLOCK]>>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        let queue = Arc::new(ArrayQueue::new(CAPACITY / BLOCK));
-        (queue.clone(), queue)
+impl<T: Copy + Send> SliceRing<T> for MutexVecDeque {
+    type Writer = Locked<T>;
+    type Reader = Locked<T>;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        Locked::split(capacity)
     }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        let block = samples.try_into().expect("whole blocks");
-        writer.push(block).map_or(0, |()| BLOCK)
-    }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        let Some(block) = reader.pop() else { return 0 };
-        samples.copy_from_slice(&block);
-        BLOCK
-    }
-}
-
-/// What most programs have between a callback and its reader.
-pub(crate) struct MutexVecDeque;
-
-impl FrameRing for MutexVecDeque {
-    type Writer = Arc<Mutex<VecDeque<f32>>>;
-    type Reader = Arc<Mutex<VecDeque<f32>>>;
-    fn split() -> (Self::Writer, Self::Reader) {
-        let queue = Arc::new(Mutex::new(VecDeque::with_capacity(CAPACITY)));
-        (queue.clone(), queue)
-    }
-    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
-        let mut queue = writer.lock().expect("no thread panicked");
-        let count = samples.len().min(CAPACITY - queue.len());
-        queue.extend(&samples[..count]);
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize {
+        let mut queue = writer.queue.lock().expect("no thread panicked");
+        let count = items.len().min(writer.capacity - queue.len());
+        queue.extend(&items[..count]);
         count
     }
-    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
-        let mut queue = reader.lock().expect("no thread panicked");
-        let count = samples.len().min(queue.len());
-        for (sample, popped) in samples.iter_mut().zip(queue.drain(..count)) {
-            *sample = popped;
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize {
+        let mut queue = reader.queue.lock().expect("no thread panicked");
+        let count = items.len().min(queue.len());
+        for (item, popped) in items.iter_mut().zip(queue.drain(..count)) {
+            *item = popped;
         }
         count
+    }
+}
+
+/// A queue of items that knows no slices, called for each one.
+pub(crate) struct OneByOne<Q>(PhantomData<Q>);
+
+impl<T: Copy, Q: Queue<T>> SliceRing<T> for OneByOne<Q> {
+    type Writer = Q::Sender;
+    type Reader = Q::Receiver;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        Q::split(capacity)
+    }
+    fn push(writer: &mut Self::Writer, items: &[T]) -> usize {
+        items.iter().take_while(|item| Q::push(writer, **item)).count()
+    }
+    fn pop(reader: &mut Self::Reader, items: &mut [T]) -> usize {
+        items.iter_mut().map_while(|item| Q::pop(reader).map(|popped| *item = popped)).count()
+    }
+}
+
+/// A queue of which each item is a whole block: what its users do. Blocks of any other size don't fit.
+pub(crate) struct Blocks<Q>(PhantomData<Q>);
+
+impl<Q: Queue<[f32; BLOCK]>> SliceRing<f32> for Blocks<Q> {
+    type Writer = Q::Sender;
+    type Reader = Q::Receiver;
+    fn split(capacity: usize) -> (Self::Writer, Self::Reader) {
+        Q::split(capacity / BLOCK)
+    }
+    fn push(writer: &mut Self::Writer, samples: &[f32]) -> usize {
+        let block: [f32; BLOCK] = samples.try_into().expect("whole blocks");
+        if Q::push(writer, block) { BLOCK } else { 0 }
+    }
+    fn pop(reader: &mut Self::Reader, samples: &mut [f32]) -> usize {
+        let Some(block) = Q::pop(reader) else { return 0 };
+        samples.copy_from_slice(&block);
+        BLOCK
     }
 }

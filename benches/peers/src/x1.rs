@@ -4,31 +4,42 @@
 //! looked at in the timed loop too: a lost, doubled or torn block ends the run. The block's length is hidden from the
 //! optimiser, as it is in a real callback.
 
-use crate::harness::{Contender, Cores, Experiment, Kind, time_two};
+use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
+use crate::harness::{Cores, time_two};
 use crate::limits::Halves;
+use crate::queues::{Crossbeam, Flume, Heapless, MutexVecDeque, Ours, Ringbuf, Rtrb, SyncChannel};
 use crate::rings::{
-    ArrayQueueBlocks, ArrayQueueSamples, BLOCK, FrameRing, MutexVecDeque, Ours, Ringbuf, Rtrb, RtrbEntire,
-    pop_all, push_all, verify,
+    BLOCK, Blocks, CAPACITY, OneByOne, RtrbEntire, SliceRing, pop_all, push_all, verify, verify_blocks,
 };
 use std::hint::black_box;
 
 /// The experiment with its contenders.
 pub(crate) fn experiment() -> Experiment {
-    fn contender<R: FrameRing>(name: &'static str, kind: Kind) -> Contender {
+    fn contender<R: SliceRing<f32>>(name: &'static str, kind: Kind) -> Contender {
         Contender { name, kind, verify: verify::<R>, round: round::<R> }
+    }
+    fn blocks<R: SliceRing<f32>>(name: &'static str) -> Contender {
+        Contender { verify: verify_blocks::<R>, ..contender::<R>(name, Kind::Peer) }
     }
     Experiment {
         name: "X1",
         title: "SPSC bulk: ns a block of 128 frames, two threads",
-        operations: 200_000,
+        figures: Figures::Mean,
+        round: ROUND,
         contenders: vec![
             contender::<Halves>("limit: copy handed over in halves", Kind::Limit),
             contender::<Ours>("pcmflow", Kind::Ours),
             contender::<Rtrb>("rtrb, partial slices", Kind::Peer),
             contender::<RtrbEntire>("rtrb, entire slices", Kind::Peer),
             contender::<Ringbuf>("ringbuf", Kind::Peer),
-            contender::<ArrayQueueSamples>("ArrayQueue, samples", Kind::Peer),
-            Contender { verify: |_| (), ..contender::<ArrayQueueBlocks>("ArrayQueue, blocks", Kind::Peer) },
+            contender::<OneByOne<Heapless<CAPACITY>>>("heapless, samples", Kind::Peer),
+            blocks::<Blocks<Heapless<{ CAPACITY / BLOCK }>>>("heapless, blocks"),
+            contender::<OneByOne<Crossbeam>>("ArrayQueue, samples", Kind::Peer),
+            blocks::<Blocks<Crossbeam>>("ArrayQueue, blocks"),
+            contender::<OneByOne<Flume>>("flume, samples", Kind::Peer),
+            blocks::<Blocks<Flume>>("flume, blocks"),
+            contender::<OneByOne<SyncChannel>>("sync_channel, samples", Kind::Peer),
+            blocks::<Blocks<SyncChannel>>("sync_channel, blocks"),
             contender::<MutexVecDeque>("Mutex<VecDeque>", Kind::Peer),
         ],
     }
@@ -39,20 +50,20 @@ pub(crate) fn stamp(number: u64) -> f32 {
     (number % (1 << 20)) as f32
 }
 
-fn round<R: FrameRing>(blocks: u64, cores: Cores) -> f64 {
-    let (mut writer, mut reader) = R::split();
+fn round<R: SliceRing<f32>>(blocks: u64, cores: Cores) -> Vec<f64> {
+    let (mut writer, mut reader) = R::split(CAPACITY);
     let send = move || {
         let mut block = [0.25; BLOCK];
         for number in 0..blocks {
             block[0] = stamp(number);
             block[BLOCK - 1] = -stamp(number);
-            push_all::<R>(&mut writer, black_box(&block[..]));
+            push_all::<f32, R>(&mut writer, black_box(&block[..]));
         }
     };
     let receive = move || {
         let mut block = [0.0; BLOCK];
         for number in 0..blocks {
-            pop_all::<R>(&mut reader, black_box(&mut block[..]));
+            pop_all::<f32, R>(&mut reader, black_box(&mut block[..]));
             let block = black_box(&block);
             assert!(
                 block[0] == stamp(number) && block[BLOCK - 1] == -stamp(number),
@@ -60,5 +71,5 @@ fn round<R: FrameRing>(blocks: u64, cores: Cores) -> f64 {
             );
         }
     };
-    time_two(cores, blocks, send, receive)
+    vec![time_two(cores, blocks, send, receive)]
 }

@@ -11,6 +11,23 @@
 pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("ring-publish-relaxed", "ring::"),
     ("ring-release-relaxed", "ring::"),
+    ("pool-take-relaxed", "pool::"),
+    ("pool-put-relaxed", "pool::"),
+    ("pool-take-draining", "pool::"),
+    ("pool-give-back-early", "pool::"),
+    ("pool-give-back-unchecked", "pool::"),
+    ("pool-give-back-relaxed", "pool::"),
+    ("pool-refill-relaxed", "pool::"),
+    ("pool-header-freed", "pool::"),
+    ("pool-closed-unseen", "pool::"),
+    ("pool-upgrade-adds", "pool::"),
+    ("pool-same-generation", "pool::"),
+    ("pool-make-mut-keeps-name", "pool::"),
+    ("pool-alone-relaxed", "pool::"),
+    ("pool-leave-relaxed", "pool::"),
+    ("pool-last-drop-relaxed", "pool::"),
+    ("pool-recall-ignored", "caches::"),
+    ("pool-spill-twice", "caches::"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -74,6 +74,39 @@ fn the_steady_state_never_calls_the_allocator() {
 }
 
 #[test]
+fn endpoints_never_call_the_allocator() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let pool = pool();
+    let mut endpoint = pool.endpoint(OwnerId(1)).unwrap();
+    let allocator_calls = calls(|| {
+        let mut held: [Option<PooledBuffer>; 42] = [const { None }; 42];
+        for turn in 0..100 {
+            // Refills, recalls, and at last a refusal; spills on the way back.
+            for place in &mut held {
+                *place = endpoint.acquire(64, Miss::NextClassUp).ok();
+            }
+            assert!(held.iter().all(Option::is_some) && endpoint.acquire(64, Miss::Fail).is_err());
+            for place in &mut held {
+                match place.take() {
+                    Some(buffer) if turn % 2 == 0 => endpoint.release(buffer),
+                    Some(buffer) => endpoint.release_shared(buffer.into_shared()),
+                    None => {}
+                }
+            }
+            if turn % 8 == 0 {
+                endpoint.flush();
+            }
+        }
+        drop(endpoint);
+    });
+    assert_eq!(allocator_calls, 0);
+    let endpoint = pool.endpoint(OwnerId(1)).unwrap();
+    drop(pool);
+    assert_eq!(calls(|| drop(endpoint)), 0, "not even the pool's last handle frees");
+    assert_eq!(reclaim_dropped_pools(), 1);
+}
+
+#[test]
 fn a_pool_that_was_dropped_first_is_freed_off_the_audio_thread() {
     let _turn = ONE_AT_A_TIME.lock();
     let before = bytes_held();

@@ -6,6 +6,8 @@
 //! tell it.
 #![cfg(pcmflow_loom)]
 
+mod caches;
+mod pool;
 mod ring;
 
 use std::sync::Arc;

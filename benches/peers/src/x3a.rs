@@ -1,0 +1,98 @@
+//! X3a: handles of 8 bytes from one thread to another through a queue of 64; X3a-bulk: eight at a time.
+//!
+//! Both spin, with the processor's pause between attempts. A handle is a running number, and every one is looked at.
+
+use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
+use crate::harness::{Cores, time_two};
+use crate::limits::Halves;
+use crate::link::Link;
+use crate::queues::{
+    Crossbeam, Flume, HANDLES, Heapless, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, SyncChannel,
+    pop_spinning, push_spinning, verify,
+};
+use crate::rings::{RtrbEntire, SliceRing, pop_all, push_all, verify_in_pieces};
+use std::hint::black_box;
+
+/// Handles that are moved at once in X3a-bulk.
+const BATCH: usize = 8;
+
+/// One at a time.
+pub(crate) fn one_by_one() -> Experiment {
+    fn contender<Q: Queue<u64>>(name: &'static str, kind: Kind) -> Contender {
+        Contender { name, kind, verify: verify::<Q>, round: round::<Q> }
+    }
+    Experiment {
+        name: "X3a",
+        title: "handles one way: ns a handle of 8 bytes, two threads",
+        figures: Figures::Mean,
+        round: ROUND,
+        contenders: vec![
+            contender::<Halves>("limit: numbers handed over in halves", Kind::Limit),
+            contender::<Ours>("pcmflow ring", Kind::Ours),
+            contender::<Link>("pcmflow link, chunks with metadata and books", Kind::Ours),
+            contender::<Rtrb>("rtrb", Kind::Peer),
+            contender::<Ringbuf>("ringbuf", Kind::Peer),
+            contender::<Heapless<HANDLES>>("heapless", Kind::Peer),
+            contender::<Crossbeam>("ArrayQueue", Kind::Peer),
+            contender::<Flume>("flume", Kind::Peer),
+            contender::<SyncChannel>("sync_channel", Kind::Peer),
+            contender::<MutexVecDeque>("Mutex<VecDeque>", Kind::Peer),
+        ],
+    }
+}
+
+fn round<Q: Queue<u64>>(handles: u64, cores: Cores) -> Vec<f64> {
+    let (mut sender, mut receiver) = Q::split(HANDLES);
+    let send =
+        move || (0..handles).for_each(|number| push_spinning::<u64, Q>(&mut sender, black_box(number)));
+    let receive = move || {
+        for number in 0..handles {
+            let handle = pop_spinning::<u64, Q>(&mut receiver);
+            assert!(handle == number, "handle {number} was lost, doubled or moved");
+        }
+    };
+    vec![time_two(cores, handles, send, receive)]
+}
+
+/// Several at a time, for those who can.
+pub(crate) fn bulk() -> Experiment {
+    fn contender<R: SliceRing<u64>>(name: &'static str, kind: Kind) -> Contender {
+        let verify = |cores| verify_in_pieces::<u64, R>(cores, HANDLES, |random| 1 + random.below(20), |n| n);
+        Contender { name, kind, verify, round: bulk_round::<R> }
+    }
+    Experiment {
+        name: "X3a-bulk",
+        title: "handles one way, eight at a time: ns a handle of 8 bytes, two threads",
+        figures: Figures::Mean,
+        round: ROUND,
+        contenders: vec![
+            contender::<Halves>("limit: numbers handed over in halves", Kind::Limit),
+            contender::<Ours>("pcmflow ring", Kind::Ours),
+            contender::<Rtrb>("rtrb, partial slices", Kind::Peer),
+            contender::<RtrbEntire>("rtrb, entire slices", Kind::Peer),
+            contender::<Ringbuf>("ringbuf", Kind::Peer),
+            contender::<MutexVecDeque>("Mutex<VecDeque>", Kind::Peer),
+        ],
+    }
+}
+
+fn bulk_round<R: SliceRing<u64>>(handles: u64, cores: Cores) -> Vec<f64> {
+    let (mut writer, mut reader) = R::split(HANDLES);
+    let batches = handles / BATCH as u64;
+    let batch =
+        |number: u64| -> [u64; BATCH] { std::array::from_fn(|index| number * BATCH as u64 + index as u64) };
+    let send = move || {
+        (0..batches).for_each(|number| push_all::<u64, R>(&mut writer, black_box(&batch(number)[..])))
+    };
+    let receive = move || {
+        let mut handles = [0; BATCH];
+        for number in 0..batches {
+            pop_all::<u64, R>(&mut reader, black_box(&mut handles[..]));
+            assert!(
+                *black_box(&handles) == batch(number),
+                "a handle of batch {number} was lost, doubled or moved"
+            );
+        }
+    };
+    vec![time_two(cores, handles, send, receive)]
+}

@@ -11,6 +11,12 @@
 pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("ring-publish-relaxed", "ring::"),
     ("ring-release-relaxed", "ring::"),
+    ("broadcast-reserve-late", "broadcast::"),
+    ("broadcast-no-release-fence", "broadcast::"),
+    ("broadcast-no-acquire-fence", "broadcast::"),
+    ("broadcast-no-recheck", "broadcast::"),
+    ("broadcast-commit-relaxed", "broadcast::"),
+    ("broadcast-half-word", "broadcast::halves"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -145,6 +145,11 @@ impl<T: Plain> BroadcastReader<T> {
         skipped
     }
 
+    /// Takes everything before `position`, which a [`read_at`](Self::read_at) has reached.
+    pub(crate) fn pass(&mut self, position: u64) {
+        self.position = position;
+    }
+
     /// [`read`](Self::read) from `position` on, which is between this reader's and what was committed; nothing is taken.
     ///
     /// # Why what it returns is right

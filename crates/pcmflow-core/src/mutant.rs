@@ -28,6 +28,12 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("pool-last-drop-relaxed", "pool::"),
     ("pool-recall-ignored", "caches::"),
     ("pool-spill-twice", "caches::"),
+    ("broadcast-reserve-late", "broadcast::"),
+    ("broadcast-no-release-fence", "broadcast::"),
+    ("broadcast-no-acquire-fence", "broadcast::"),
+    ("broadcast-no-recheck", "broadcast::"),
+    ("broadcast-commit-relaxed", "broadcast::"),
+    ("broadcast-half-word", "broadcast::halves"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -8,6 +8,7 @@
 
 mod caches;
 mod pool;
+mod broadcast;
 mod ring;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 //! tell it.
 #![cfg(pcmflow_loom)]
 
+mod link;
 mod ring;
 
 use std::sync::Arc;

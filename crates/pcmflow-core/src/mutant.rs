@@ -11,12 +11,12 @@
 pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("ring-publish-relaxed", "ring::"),
     ("ring-release-relaxed", "ring::"),
-    ("link-take-check-then-use", "link::"),
-    ("link-evict-check-then-use", "link::"),
-    ("link-stamp-unnumbered", "link::"),
-    ("link-stamp-relaxed", "link::"),
-    ("link-words-after-take", "link::"),
-    ("link-marks-before-chunk", "link::cuts"),
+    ("link-take-check-then-use", "link::each"),
+    ("link-evict-check-then-use", "link::each"),
+    ("link-stamp-unnumbered", "link::each"),
+    ("link-written-relaxed", "link::each"),
+    ("link-words-after-take", "link::each"),
+    ("link-marks-before-chunk", "link::gaps"),
 ];
 
 /// Whether the seeded bug `name` is to show.

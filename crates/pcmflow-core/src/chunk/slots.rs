@@ -207,11 +207,11 @@ impl<T: InWords<N>, const N: usize> SlotsIn<T, N> {
             unsafe { T::from_words(pointer, words) }
         });
         slot.store(item.into_words());
-        // Release: who sees the stamp sees the words, and what they point to.
-        slot.stamp.store(stamp(self.written), weakened("link-stamp-relaxed", Ordering::Release));
+        // Release: who looks at stamps alone, as `words` does, sees words behind them.
+        slot.stamp.store(stamp(self.written), Ordering::Release);
         self.written += 1;
-        // Release: who sees the count sees the stamp, or a later one.
-        self.shared.written.0.store(self.written, Ordering::Release);
+        // Release: who sees the count sees the stamp or a later one, the words, and what they point to.
+        self.shared.written.0.store(self.written, weakened("link-written-relaxed", Ordering::Release));
         evicted
     }
 }
@@ -259,15 +259,15 @@ impl<T: InWords<N>, const N: usize> SlotsOut<T, N> {
     }
 
     fn look(&mut self) {
-        // Acquire: the stamps of all these items, or later ones, are seen.
+        // Acquire: the stamps of all these items or later ones are seen, their words, and what they point to.
         self.written_seen = self.shared.written.0.load(Ordering::Acquire);
     }
 
     /// Takes item `number`, which was put; none where it was evicted.
     fn try_take(&self, number: u64) -> Option<T> {
         let slot = self.shared.slot(number);
-        // Acquire: the words are seen as they were put with this stamp, or later.
-        let seen = slot.stamp.load(Ordering::Acquire);
+        // Relaxed: `look` has acquired what was put with this stamp; the words are seen as they were then, or later.
+        let seen = slot.stamp.load(Ordering::Relaxed);
         if seen != stamp(number) {
             return None;
         }

@@ -34,6 +34,12 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("broadcast-no-recheck", "broadcast::"),
     ("broadcast-commit-relaxed", "broadcast::"),
     ("broadcast-half-word", "broadcast::halves"),
+    ("link-take-check-then-use", "link::each"),
+    ("link-evict-check-then-use", "link::each"),
+    ("link-stamp-unnumbered", "link::each"),
+    ("link-written-relaxed", "link::each"),
+    ("link-words-after-take", "link::each"),
+    ("link-marks-before-chunk", "link::gaps"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -32,6 +32,7 @@ fn losses(counters: &[Counter; LossCause::ALL.len()]) -> Losses {
 #[repr(align(128))]
 pub struct WriterBooks {
     accepted: Counter,
+    evicted: [Counter; LossCause::ALL.len()],
     lost: [Counter; LossCause::ALL.len()],
     overruns: Counter,
 }
@@ -42,6 +43,13 @@ impl WriterBooks {
     /// RT-safe: wait-free, no allocation. The edge's writer only.
     pub fn post_accepted(&self, frames: Frames) {
         self.accepted.add(frames);
+    }
+
+    /// Posts frames that the writer threw out of the edge unread, to make room.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's writer only.
+    pub fn post_evicted(&self, frames: Frames, cause: LossCause) {
+        self.evicted[cause as usize].add(frames);
     }
 
     /// Posts frames that the edge would not take and the writer gave up.
@@ -63,6 +71,13 @@ impl WriterBooks {
     /// RT-safe: wait-free, no allocation.
     pub fn accepted(&self) -> Frames {
         self.accepted.read()
+    }
+
+    /// Frames that the writer threw out unread, by cause.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn evicted(&self) -> Losses {
+        losses(&self.evicted)
     }
 
     /// Frames that were given up, by cause.
@@ -97,7 +112,7 @@ impl ReaderBooks {
         self.popped.add(frames);
     }
 
-    /// Posts frames that were thrown out of the edge unread.
+    /// Posts frames that the reader threw out of the edge unread, or found overwritten.
     ///
     /// RT-safe: wait-free, no allocation. The edge's reader only.
     pub fn post_evicted(&self, frames: Frames, cause: LossCause) {
@@ -118,7 +133,7 @@ impl ReaderBooks {
         self.popped.read()
     }
 
-    /// Frames that were thrown out of the edge unread, by cause.
+    /// Frames that the reader threw out of the edge unread, by cause.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn evicted(&self) -> Losses {
@@ -141,7 +156,7 @@ pub struct EdgeSnapshot {
     pub accepted: Frames,
     /// Frames that the reader says it took out.
     pub popped: Frames,
-    /// Frames that the reader threw out unread, by cause.
+    /// Frames that either end threw out unread, by cause.
     pub evicted: Losses,
     /// Frames inside, measured from the storage and not derived from the other two.
     pub occupancy: Frames,

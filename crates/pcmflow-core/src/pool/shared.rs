@@ -17,6 +17,7 @@
 
 use super::buffer::{OwnerId, PooledBuffer, Slot};
 use super::inner::Inner;
+use super::slab::SlabPtr;
 use super::{AcquireError, Miss};
 use crate::mutant::{is as mutant, weakened};
 use crate::sync::{AtomicU64, Ordering};
@@ -241,6 +242,28 @@ impl BufferRef {
     /// Takes the slot out without dropping a reference.
     fn into_slot(self) -> Slot {
         ManuallyDrop::new(self).0.copied()
+    }
+
+    /// Takes the handle apart, for storage that holds plain words: where its slab is, and slot and length in one number.
+    /// The reference is kept; [`from_words`](Self::from_words) drops or uses it later.
+    pub(crate) fn into_words(self) -> (*mut (), u64) {
+        let Slot { slab, index, len, .. } = self.into_slot();
+        (slab.as_ptr().cast(), u64::from(index) << 32 | u64::from(len))
+    }
+
+    /// Puts a handle together again.
+    ///
+    /// # Safety
+    /// The words come from one call of [`into_words`](Self::into_words), whose reference the caller has now, and has
+    /// once: nobody else puts the same words together.
+    pub(crate) unsafe fn from_words(slab: *mut (), place: u64) -> Self {
+        let (index, len) = ((place >> 32) as u32, place as u32);
+        // SAFETY: the words are those of a handle, whose slab is not null and whose slot is held by the reference that
+        // was not dropped: its storage is there.
+        unsafe {
+            let slab = SlabPtr::from_ptr(slab.cast()).unwrap_unchecked();
+            Self(Slot { data: NonNull::new_unchecked(slab.data(index)), slab, index, len })
+        }
     }
 
     /// Puts the count where no number of drops reaches 0. The slot is lost.

@@ -9,6 +9,7 @@
 mod caches;
 mod pool;
 mod broadcast;
+mod link;
 mod ring;
 
 use std::sync::Arc;

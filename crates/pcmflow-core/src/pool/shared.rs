@@ -262,7 +262,14 @@ impl BufferRef {
         // was not dropped: its storage is there.
         unsafe {
             let slab = SlabPtr::from_ptr(slab.cast()).unwrap_unchecked();
-            Self(Slot { data: NonNull::new_unchecked(slab.data(index)), slab, index, len })
+            let class = slab.class_index();
+            Self(Slot {
+                data: NonNull::new_unchecked(slab.data(index)),
+                slab,
+                len,
+                index: index as u8,
+                class,
+            })
         }
     }
 

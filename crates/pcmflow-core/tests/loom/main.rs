@@ -6,10 +6,10 @@
 //! tell it.
 #![cfg(pcmflow_loom)]
 
-mod caches;
-mod pool;
 mod broadcast;
+mod caches;
 mod link;
+mod pool;
 mod ring;
 
 use std::sync::Arc;

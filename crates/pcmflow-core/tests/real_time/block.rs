@@ -14,7 +14,7 @@ pub(crate) fn entries() {
 }
 
 fn sizes() {
-    assert_eq!(rt("BlockSize::of", || BlockSize::of::<256>()), BufferConstants::DEVELOPMENT_MIN);
+    assert_eq!(rt("BlockSize::of", BlockSize::of::<256>), BufferConstants::DEVELOPMENT_MIN);
     assert!(rt("BlockSize::new", || BlockSize::new(Frames(100))).is_err());
     rt("BlockSize::frames", || BufferConstants::PRODUCTION.frames());
     for (_, profile) in Profile::ALL {

@@ -25,6 +25,7 @@ pub(crate) fn entries() {
     let pool = pool();
     chunk(&pool);
     link(&pool);
+    evicting_link(&pool);
     rt("Mark::position", || Mark::Gap(GAP).position());
 }
 
@@ -86,4 +87,34 @@ fn link(pool: &BufferRecyclingPool) {
     let (chunk, mark) = (chunk(), Mark::Gap(GAP));
     assert!(rt("ChunkProducer::push", || producer.push(chunk)).is_err());
     assert!(rt("ChunkProducer::mark", || producer.mark(mark)).is_err());
+}
+
+fn evicting_link(pool: &BufferRecyclingPool) {
+    let chunk = |sequence| {
+        let position = StreamPosition(32 * sequence);
+        AudioChunk::new(buffer(pool, 64), ChunkMeta { sequence, position, ..meta() }).unwrap()
+    };
+    let link = AudioRingBuffer::evicting_oldest(2).unwrap();
+    let gauge = link.gauge();
+    let (mut producer, mut consumer) = link.split();
+    for sequence in 0..9 {
+        let chunk = chunk(sequence);
+        rt("ChunkProducer::push", || producer.push(chunk)).unwrap();
+        rt("ChunkProducer::has_room", || producer.has_room());
+        rt("ChunkProducer::is_pressed", || producer.is_pressed());
+        rt("LinkGauge::occupancy", || gauge.occupancy());
+        rt("LinkGauge::usage", || gauge.usage());
+        if sequence % 3 == 2 {
+            rt("ChunkProducer::mark", || producer.mark(Mark::Gap(GAP))).ok();
+            assert!(rt("ChunkConsumer::peek", || consumer.peek().is_some()));
+            rt("ChunkConsumer::snapshot", || consumer.snapshot());
+            assert!(rt("ChunkConsumer::pop", || consumer.pop().is_some()));
+        }
+    }
+    assert_ne!(rt("LinkGauge::evicted", || gauge.evicted()).total(), Frames::ZERO);
+    rt("LinkGauge::stats", || gauge.stats());
+    rt("ChunkConsumer::clear", || consumer.clear(LossCause::Shed, |_| {}));
+    drop(producer);
+    assert!(rt("ChunkConsumer::is_closed", || consumer.is_closed()));
+    assert!(rt("ChunkConsumer::pop", || consumer.pop()).is_none());
 }

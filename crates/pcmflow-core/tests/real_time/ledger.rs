@@ -27,6 +27,10 @@ fn edges() {
         overruns: rt("WriterBooks::overruns", || writer.overruns()),
     };
     assert_eq!(rt("EdgeSnapshot::imbalance", || snapshot.imbalance()), Frames::ZERO);
+    rt("WriterBooks::post_evicted", || writer.post_evicted(Frames(1), LossCause::Shed));
+    rt("WriterBooks::evicted", || writer.evicted());
+    rt("ReaderBooks::post_overrun", || reader.post_overrun());
+    rt("ReaderBooks::overruns", || reader.overruns());
     rt("Balance::close", || Balance::close(Frames(13), &[snapshot], &Timeline::default()));
     let (from, to) = (SampleRate::HZ_48000, SampleRate::HZ_48000);
     let books = Conversion { from, to, taken: Frames(1), given: Frames(1), held: Frames(0) };
@@ -45,6 +49,8 @@ fn timelines() {
     assert_eq!(rt("LossCause::name", || LossCause::Device.name()), "device");
     let cut = CutMark { position: StreamPosition(8), accepted: Frames(5), lost };
     assert_eq!(rt("Timeline::settle", || timeline.settle(&cut)).unaccounted, Frames::ZERO);
+    let cut = rt("CutMark::after_eviction", || cut.after_eviction(Frames(1), LossCause::Shed));
+    assert_eq!(cut.accepted, Frames(4));
     rt("Timeline::end", || timeline.end());
     assert!(rt("Timeline::has_ended", || timeline.has_ended()));
     assert_eq!(rt("Timeline::delivered", || timeline.delivered()), Frames(5));

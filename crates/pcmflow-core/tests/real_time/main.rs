@@ -10,6 +10,7 @@
 mod guard;
 
 mod block;
+mod broadcast;
 mod chunk;
 mod format;
 mod health;
@@ -23,6 +24,7 @@ mod trips;
 fn what_claims_to_be_rt_safe_allocates_nothing_and_waits_for_nobody() {
     for entries in [
         ring::entries,
+        broadcast::entries,
         stream::entries,
         pool::entries,
         chunk::entries,

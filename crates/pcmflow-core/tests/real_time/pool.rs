@@ -14,6 +14,7 @@ pub(crate) fn entries() {
     unique(&pool());
     shared(&pool());
     exhausted(&pool());
+    endpoint(&pool());
     the_pool_is_gone();
     metrics();
 }
@@ -74,6 +75,34 @@ fn exhausted(pool: &BufferRecyclingPool) {
     rt("BufferRef::make_mut", || one.make_mut(Miss::Smaller).is_ok());
 }
 
+fn endpoint(pool: &BufferRecyclingPool) {
+    let mut endpoint = pool.endpoint(OwnerId(3)).unwrap();
+    let mut held: [Option<PooledBuffer>; 40] = [const { None }; 40];
+    for _ in 0..3 {
+        // Past what the cache holds, so that it fills and spills.
+        for place in &mut held {
+            *place = rt("PoolEndpoint::acquire", || endpoint.acquire(64, Miss::Fail)).ok();
+        }
+        rt("PoolEndpoint::acquire", || endpoint.acquire(64, Miss::Fail)).unwrap_err();
+        for place in &mut held {
+            let buffer = place.take().unwrap();
+            rt("PoolEndpoint::release", || endpoint.release(buffer));
+        }
+        let shared = endpoint.acquire(128, Miss::Fail).unwrap().into_shared();
+        let clone = shared.clone();
+        rt("PoolEndpoint::release_shared", || endpoint.release_shared(shared));
+        rt("PoolEndpoint::release_shared", || endpoint.release_shared(clone));
+        assert_ne!(rt("PoolEndpoint::cached", || endpoint.cached()), 0);
+        // Asks for what is cached: the next call follows.
+        pool.clear();
+        pool.prewarm(64, 40).unwrap();
+        pool.prewarm(128, 2).unwrap();
+    }
+    rt("PoolEndpoint::flush", || endpoint.flush());
+    drop(rt("PoolEndpoint::acquire", || endpoint.acquire(64, Miss::NextClassUp)).unwrap());
+    rt("PoolEndpoint::drop", || drop(endpoint));
+}
+
 fn the_pool_is_gone() {
     let pool = pool();
     let other = rt("BufferRecyclingPool::clone", || pool.clone());
@@ -95,6 +124,11 @@ fn metrics() {
     let metrics = pool.metrics();
     rt("ClassMetrics::buffers", || metrics.classes[0].buffers());
     rt("ClassMetrics::misses", || metrics.classes[0].misses());
+    rt("ClassMetrics::hit_rate", || metrics.classes[0].hit_rate());
+    rt("ClassMetrics::overhead_bytes", || metrics.classes[0].overhead_bytes());
+    rt("ClassMetrics::overhead_percent", || metrics.classes[0].overhead_percent());
+    rt("ClassMetrics::fragmentation_percent", || metrics.classes[0].fragmentation_percent());
+    rt("PoolMetrics::draining_bytes", || metrics.draining_bytes());
     rt("PoolMetrics::states", || metrics.states());
     assert_eq!(rt("PoolMetrics::acquisitions", || metrics.acquisitions()), 1);
     rt("PoolMetrics::releases", || metrics.releases());

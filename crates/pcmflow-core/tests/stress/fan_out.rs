@@ -21,7 +21,12 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
     let pool = small_pool(random);
     let format = StreamFormat::new(48_000, 1 + random.below(2) as u32).unwrap();
     let links: Vec<_> = (0..1 + random.below(3))
-        .map(|_| AudioRingBuffer::with_capacity(random.size(32)).unwrap().split())
+        .map(|_| {
+            let packets = random.size(32);
+            let evicts = random.one_in(2);
+            let make = if evicts { AudioRingBuffer::evicting_oldest } else { AudioRingBuffer::with_capacity };
+            make(packets).unwrap().split()
+        })
         .collect();
     let (names_in, names_out) = CircularBuffer::with_capacity(random.size(64)).unwrap().split();
     let (producers, consumers): (Vec<_>, Vec<_>) = links.into_iter().unzip();

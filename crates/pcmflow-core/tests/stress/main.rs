@@ -13,6 +13,7 @@
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod broadcast;
 mod fan_out;
 mod numbers;
 mod pool;
@@ -31,6 +32,7 @@ type Part = (&'static str, fn(&mut Random, &Tally));
 const PARTS: &[Part] = &[
     ("ring", ring::episode),
     ("stream", stream::episode),
+    ("broadcast", broadcast::episode),
     ("pool", pool::episode),
     ("fan-out", fan_out::episode),
 ];

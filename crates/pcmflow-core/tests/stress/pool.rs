@@ -1,7 +1,7 @@
 //! The pool: workers that acquire, share, copy, look up, hand over and release, while another one grows it and gives back.
 
 use crate::numbers::{Random, check, fill};
-use crate::tally::{Counter, Tally, wait};
+use crate::tally::{Counter, Tally, end_if_another_failed, wait};
 use pcmflow_core::pool::*;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ const WORKERS: usize = 3;
 /// Buffers that one worker keeps at most.
 const HELD: usize = 24;
 
-/// Small classes, so that the workers fight for few slots, and lie in several slabs.
+/// Small classes and caches, so that the workers fight for few slots, and lie in several slabs.
 pub(crate) fn small_pool(random: &mut Random) -> BufferRecyclingPool {
     let class = |samples, buffers_max: usize, prewarm: u64| ClassConfig {
         samples,
@@ -20,7 +20,8 @@ pub(crate) fn small_pool(random: &mut Random) -> BufferRecyclingPool {
         buffers_prewarm: (prewarm as usize).min(buffers_max),
     };
     let classes = vec![class(64, 72, random.below(80)), class(256, 36, random.below(40))];
-    BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() }).unwrap()
+    BufferRecyclingPool::new(PoolConfig { classes, endpoint_cache_bytes: 16 * 1024, ..PoolConfig::default() })
+        .unwrap()
 }
 
 pub(crate) fn any_miss(random: &mut Random) -> Miss {
@@ -36,7 +37,7 @@ pub(crate) fn control(pool: &BufferRecyclingPool, works: &AtomicU64, random: &mu
     let mut counter = tally.counter();
     while works.load(Ordering::Relaxed) > 0 {
         match random.below(4) {
-            0 => counter.did(u64::from(pool.clear() > 0)),
+            0 => counter.did(u64::from(pool.clear().freed_bytes > 0)),
             1 => counter.did(u64::from(pool.grow(64, random.size(32)).is_ok())),
             2 => counter.did(u64::from(pool.prewarm(256, random.size(36)).is_ok())),
             _ => {
@@ -46,7 +47,7 @@ pub(crate) fn control(pool: &BufferRecyclingPool, works: &AtomicU64, random: &mu
             }
         }
         thread::sleep(Duration::from_micros(random.below(300)));
-        assert!(!crate::tally::has_failed(), "another thread failed");
+        end_if_another_failed();
     }
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
             let worker = Worker {
                 me: me as u64,
                 pool,
+                endpoint: pool.endpoint(OwnerId(me as u32)).unwrap(),
                 random,
                 held: Vec::new(),
                 names: Vec::new(),
@@ -129,6 +131,8 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
 struct Worker<'a> {
     me: u64,
     pool: &'a BufferRecyclingPool,
+    /// Used as often as the pool itself.
+    endpoint: PoolEndpoint,
     random: Random,
     held: Vec<Held>,
     /// Names of shared buffers, whose lives may be over; and the first number each carried.
@@ -145,6 +149,9 @@ impl Worker<'_> {
             }
             if self.held.len() >= HELD || self.random.one_in(3) {
                 self.let_go(&mut outbox);
+            }
+            if self.random.one_in(4096) {
+                self.endpoint.flush();
             }
             match self.random.below(8) {
                 0..3 => self.acquire(),
@@ -172,7 +179,11 @@ impl Worker<'_> {
         let samples = self.random.size(256);
         let owner = OwnerId(self.me as u32);
         let miss = if self.random.one_in(8) { Miss::Smaller } else { any_miss(&mut self.random) };
-        let Ok(mut buffer) = self.pool.acquire_for(owner, samples, miss) else { return wait() };
+        let acquired = match self.random.one_in(2) {
+            true => self.endpoint.acquire(samples, miss),
+            false => self.pool.acquire_for(owner, samples, miss),
+        };
+        let Ok(mut buffer) = acquired else { return wait() };
         assert!(buffer.is_empty() && (buffer.capacity() >= samples || miss == Miss::Smaller));
         let first = self.stamp();
         let len = buffer.resize(samples, 0.0);
@@ -188,8 +199,13 @@ impl Worker<'_> {
         let Some(held) = self.take() else { return };
         held.check();
         self.random.stumble();
-        if self.random.one_in(2) {
+        if self.random.one_in(4) {
             drop(held);
+        } else if self.random.one_in(2) {
+            match held.buffer {
+                Either::Unique(buffer) => self.endpoint.release(buffer),
+                Either::Shared(buffer) => self.endpoint.release_shared(buffer),
+            }
         } else if let Err(refused) = outbox.push(held) {
             // Full: dropped here.
             refused.into_inner().check();

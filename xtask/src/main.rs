@@ -4,6 +4,7 @@
 //! feeds the dispatch and the help. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod bench;
+mod contracts;
 mod coverage;
 mod csv;
 mod eval;
@@ -67,9 +68,15 @@ const CHORES: &[Chore] = &[
         run: tidy::chore,
     },
     Chore {
+        name: "contracts",
+        arguments: "",
+        does: "every public function with its real-time line, and whether a test runs what claims to be RT-safe",
+        run: contracts::chore,
+    },
+    Chore {
         name: "proof",
-        arguments: "[--seconds N] [--cases N] [--only STEP | --mutants]",
-        does: "the deep tier: release and latency tests, long property tests, fuzzing, coverage, postings, loom and its seeded bugs, ThreadSanitizer, peers",
+        arguments: "[--seconds N] [--cases N] [--operations N] [--seed N] [--only STEP | --mutants]",
+        does: "the deep tier: release and latency tests, long property tests, fuzzing, coverage, postings, loom and its seeded bugs, mixed stress, ThreadSanitizer, RealtimeSanitizer, peers",
         run: proof::chore,
     },
     Chore {

@@ -12,6 +12,11 @@ const FUZZ_SECONDS: u64 = 60;
 /// Cases of each property test unless `--cases` says otherwise; the quick tier runs 256.
 const PROPERTY_CASES: u64 = 4096;
 
+/// Operations of the mixed stress unless `--operations` says otherwise: about a minute. The recorded run has 10^9.
+const STRESS_OPERATIONS: u64 = 100_000_000;
+/// The same under ThreadSanitizer.
+const TSAN_STRESS_OPERATIONS: u64 = 10_000_000;
+
 /// A step's name, which `--only` takes, and what it runs.
 type Step = (&'static str, fn(&mut Steps, &Bounds));
 
@@ -26,7 +31,9 @@ const STEPS: &[Step] = &[
     ("postings", |steps, _| postings::all(steps)),
     ("loom", |steps, _| interleavings::explore(steps)),
     ("mutants", |steps, _| interleavings::mutants(steps)),
+    ("stress", stress),
     ("tsan", thread_sanitizer),
+    ("rtsan", real_time_sanitizer),
     ("peers", peers),
 ];
 
@@ -35,6 +42,9 @@ const STEPS: &[Step] = &[
 struct Bounds {
     fuzz_seconds: u64,
     property_cases: u64,
+    operations: u64,
+    /// Chosen by the test where it is not given.
+    seed: Option<u64>,
 }
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
@@ -42,6 +52,8 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let bounds = Bounds {
         fuzz_seconds: options.number("--seconds")?.unwrap_or(FUZZ_SECONDS),
         property_cases: options.number("--cases")?.unwrap_or(PROPERTY_CASES),
+        operations: options.number("--operations")?.unwrap_or(STRESS_OPERATIONS),
+        seed: options.number("--seed")?,
     };
     let only = if options.flag("--mutants") { Some("mutants".into()) } else { options.value("--only")? };
     options.done()?;
@@ -122,22 +134,62 @@ const TSAN_SKIPPED: &[&str] = &[
     "the_last_drop_may_be_anywhere_and_the_pool_may_be_gone",
 ];
 
-/// The core's tests under ThreadSanitizer.
+/// Many threads on the rings, streams and pools of the core, every frame checked.
+fn stress(steps: &mut Steps, bounds: &Bounds) {
+    let mut command = cargo(&[
+        "test",
+        "--quiet",
+        "--release",
+        "-p",
+        "pcmflow-core",
+        "--test",
+        "stress",
+        "--",
+        "--nocapture",
+    ]);
+    command.env("PCMFLOW_STRESS_OPERATIONS", bounds.operations.to_string());
+    command.envs(bounds.seed.map(|seed| ("PCMFLOW_STRESS_SEED", seed.to_string())));
+    steps.command(&format!("mixed stress, {} operations", bounds.operations), &mut command);
+}
+
+/// The core's tests, and the mixed stress, under ThreadSanitizer.
 ///
 /// TSan does not understand fences, and storage that is atomic is never a race to it: it proves nothing about those.
 fn thread_sanitizer(steps: &mut Steps, _: &Bounds) {
+    let suppressions = root().join("xtask/tsan-suppressions.txt");
+    let options = format!("suppressions={}", suppressions.display());
     steps.step("ThreadSanitizer, pcmflow-core", || {
-        let host = Compiler::installed()?.host;
-        let mut command = cargo_nightly(&["test", "--quiet", "-p", "pcmflow-core", "--lib", "--tests"]);
-        command.args(["--target", &host, "--"]);
-        command.args(TSAN_SKIPPED.iter().flat_map(|test| ["--skip", test]));
-        // std comes uninstrumented with the toolchain; the flag lets both meet.
-        command.env("RUSTFLAGS", "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer");
-        command.env("CARGO_TARGET_DIR", root().join("target/tsan"));
-        let suppressions = root().join("xtask/tsan-suppressions.txt");
-        command.env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()));
-        run(&mut command)
+        let mut command = sanitized("thread", "", &["-p", "pcmflow-core", "--lib", "--tests"])?;
+        command.arg("--").args(TSAN_SKIPPED.iter().flat_map(|test| ["--skip", test]));
+        run(command.env("TSAN_OPTIONS", &options))
     });
+    steps.step("ThreadSanitizer, mixed stress", || {
+        let mut command = sanitized("thread", "", &["-p", "pcmflow-core", "--test", "stress"])?;
+        command.args(["--", "--nocapture"]).env("TSAN_OPTIONS", &options);
+        run(command.env("PCMFLOW_STRESS_OPERATIONS", TSAN_STRESS_OPERATIONS.to_string()))
+    });
+}
+
+/// Every function that claims to be RT-safe, called where RealtimeSanitizer watches; each test says how many there were.
+///
+/// RTSan sees calls of the system that it knows: no spinning, no page faults, no lock that is free, no clock.
+fn real_time_sanitizer(steps: &mut Steps, _: &Bounds) {
+    steps.step("RealtimeSanitizer, every RT-safe function", || {
+        let packages = ["-p", "pcmflow-core", "-p", "pcmflow-pitch", "-p", "pcmflow-io", "-p", "pcmflow"];
+        let mut command = sanitized("realtime", "--cfg pcmflow_rtsan", &packages)?;
+        run(command.args(["--test", "real_time", "--test", "no_alloc", "--", "--nocapture"]))
+    });
+}
+
+/// `cargo test` of the nightly toolchain with a sanitizer built in.
+fn sanitized(sanitizer: &str, flags: &str, arguments: &[&str]) -> Result<Command, String> {
+    let host = Compiler::installed()?.host;
+    let mut command = cargo_nightly(&["test", "--quiet", "--target", &host]);
+    // std comes uninstrumented with the toolchain; the flag lets both meet.
+    let meet = format!("-Zsanitizer={sanitizer} -Cunsafe-allow-abi-mismatch=sanitizer {flags}");
+    command.args(arguments).env("RUSTFLAGS", meet.trim_end());
+    command.env("CARGO_TARGET_DIR", root().join("target").join(sanitizer));
+    Ok(command)
 }
 
 /// The peers' harness still builds, without warnings, and each experiment runs once, briefly.

@@ -29,6 +29,7 @@ fn pool() -> BufferRecyclingPool {
     BufferRecyclingPool::new(PoolConfig {
         classes: vec![ClassConfig { samples: SAMPLES, buffers_max: BASE + GROWN, buffers_prewarm: BASE }],
         budget_bytes: 64 << 20,
+        ..PoolConfig::default()
     })
     .expect("memory for one pool")
 }
@@ -37,11 +38,9 @@ fn grow(pool: &BufferRecyclingPool) {
     pool.prewarm(SAMPLES, BASE + GROWN).expect("it is within limit and budget");
 }
 
-/// Gives back what can be, and sees to it that the users have enough again; the bytes.
+/// Gives back what was grown; the bytes.
 fn give_back(pool: &BufferRecyclingPool) -> usize {
-    let bytes = pool.clear();
-    pool.prewarm(SAMPLES, BASE).expect("it is within limit and budget");
-    bytes
+    pool.trim(SAMPLES, BASE).freed_bytes
 }
 
 /// Acquires and releases that many times, holding up to eight; a stamp shows that no buffer has two holders.

@@ -2,7 +2,7 @@
 
 use crossbeam_queue::ArrayQueue;
 use lockfree_object_pool::{LinearObjectPool, LinearReusable, SpinLockObjectPool, SpinLockReusable};
-use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig, PooledBuffer};
+use pcmflow_core::pool::{BufferRecyclingPool, Miss, OwnerId, PoolConfig, PoolEndpoint, PooledBuffer};
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
@@ -86,6 +86,35 @@ pool!(
     },
     release: |_, buffer| drop(buffer),
 );
+
+/// pcmflow's pool, each thread with an endpoint.
+pub(crate) struct OurEndpoints(Ours);
+
+impl BufferPool for OurEndpoints {
+    type Handle<'p> = PoolEndpoint;
+    fn new() -> Self {
+        Self(Ours::new())
+    }
+    fn handle(&self) -> PoolEndpoint {
+        self.0.0.endpoint(OwnerId(1)).expect("memory for an endpoint")
+    }
+}
+
+impl PoolHandle for PoolEndpoint {
+    type Buffer = PooledBuffer;
+    fn acquire(&mut self) -> PooledBuffer {
+        let mut buffer =
+            PoolEndpoint::acquire(self, SAMPLES, Miss::Fail).expect("fewer are held than there are");
+        buffer.push(0.0);
+        buffer
+    }
+    fn samples(buffer: &mut PooledBuffer) -> &mut [f32] {
+        buffer
+    }
+    fn release(&mut self, buffer: PooledBuffer) {
+        PoolEndpoint::release(self, buffer);
+    }
+}
 
 /// lockfree-object-pool, bit masks in a list.
 pub(crate) struct Linear(LinearObjectPool<Vec<f32>>);

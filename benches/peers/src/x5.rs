@@ -7,8 +7,8 @@
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
 use crate::harness::{Cores, Random, pin, run_two, time_one, time_two};
 use crate::pools::{
-    BUFFERS, BufferPool, Linear, Malloc, MallocZeroed, Mask, MutexVec, ObjectPool, Opool, Ours, PoolHandle,
-    QueuePool, SpinLock,
+    BUFFERS, BufferPool, Linear, Malloc, MallocZeroed, Mask, MutexVec, ObjectPool, Opool, OurEndpoints, Ours,
+    PoolHandle, QueuePool, SpinLock,
 };
 use crate::tail::{Stopwatch, Tail, Untimed};
 use crate::x4::empty_timing;
@@ -18,10 +18,19 @@ const HELD: usize = 8;
 
 /// The contenders, each with the generic function that is its round.
 macro_rules! contenders {
-    ($round:ident) => {
+    ($round:ident, ours verified by $verify:ident) => {
         vec![
             Contender { kind: Kind::Limit, ..contender::<Mask>("limit: one mask of bits", $round::<Mask>) },
-            Contender { kind: Kind::Ours, ..contender::<Ours>("pcmflow", $round::<Ours>) },
+            Contender {
+                kind: Kind::Ours,
+                verify: $verify::<OurEndpoints>,
+                ..contender::<OurEndpoints>("pcmflow, an endpoint a thread", $round::<OurEndpoints>)
+            },
+            Contender {
+                kind: Kind::Ours,
+                verify: $verify::<Ours>,
+                ..contender::<Ours>("pcmflow, no endpoints", $round::<Ours>)
+            },
             contender::<Linear>("lockfree-object-pool, linear", $round::<Linear>),
             contender::<SpinLock>("lockfree-object-pool, spin lock", $round::<SpinLock>),
             contender::<ObjectPool>("object-pool", $round::<ObjectPool>),
@@ -42,21 +51,21 @@ pub(crate) fn contender<P: BufferPool>(name: &'static str, round: fn(u64, Cores)
 /// X5a: one thread.
 pub(crate) fn one_thread() -> Experiment {
     let title = "pool: ns an acquire and a release, one thread";
-    let contenders = contenders!(alone);
+    let contenders = contenders!(alone, ours verified by verify);
     Experiment { name: "X5a", title, figures: Figures::Mean, round: ROUND, contenders }
 }
 
 /// X5b: two threads on one pool.
 pub(crate) fn two_threads() -> Experiment {
     let title = "pool: ns an acquire and a release, two threads on one pool";
-    let contenders = contenders!(together);
+    let contenders = contenders!(together, ours verified by verify);
     Experiment { name: "X5b", title, figures: Figures::Mean, round: ROUND, contenders }
 }
 
 /// X5a, step by step.
 pub(crate) fn one_thread_tail() -> Experiment {
     let title = "pool: ns a release and an acquire, each timed, one thread";
-    let mut contenders = contenders!(alone_tail);
+    let mut contenders = contenders!(alone_tail, ours verified by verify);
     contenders.insert(1, empty_timing());
     Experiment { name: "X5a-tail", title, figures: Figures::Tail, round: ROUND, contenders }
 }
@@ -64,7 +73,7 @@ pub(crate) fn one_thread_tail() -> Experiment {
 /// X5b, step by step.
 pub(crate) fn two_threads_tail() -> Experiment {
     let title = "pool: ns a release and an acquire, each timed, two threads on one pool";
-    let mut contenders = contenders!(together_tail);
+    let mut contenders = contenders!(together_tail, ours verified by verify);
     contenders.insert(1, empty_timing());
     Experiment { name: "X5b-tail", title, figures: Figures::Tail, round: ROUND, contenders }
 }

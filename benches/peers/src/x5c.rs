@@ -8,8 +8,8 @@ use crate::allocator;
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
 use crate::harness::{Cores, run_two};
 use crate::pools::{
-    BufferPool, Linear, Malloc, MallocZeroed, Mask, MutexVec, ObjectPool, Opool, Ours, PoolHandle, QueuePool,
-    SpinLock,
+    BufferPool, Linear, Malloc, MallocZeroed, Mask, MutexVec, ObjectPool, Opool, OurEndpoints, Ours,
+    PoolHandle, QueuePool, SpinLock,
 };
 use crate::queues::{Queue, Rtrb, pop_spinning, push_spinning};
 use crate::x5::{contender, contenders, first, verify};
@@ -20,13 +20,12 @@ const UNDERWAY: usize = 32;
 
 /// The experiment with its contenders.
 pub(crate) fn experiment() -> Experiment {
-    let mut contenders: Vec<Contender> = contenders!(across);
+    let mut contenders: Vec<Contender> = contenders!(across, ours verified by verify_without_allocation);
     for contender in &mut contenders {
         match contender.kind {
             // The one limit is the ring; a mask of bits is a pool like others here, if one that nobody sells.
             Kind::Limit => (contender.name, contender.kind) = ("one mask of bits", Kind::Timing),
-            Kind::Ours => contender.verify = verify_without_allocation::<Ours>,
-            Kind::Peer | Kind::Timing => {}
+            Kind::Ours | Kind::Peer | Kind::Timing => {}
         }
     }
     let carrier = |handles, cores| vec![carry(handles, cores)];

@@ -11,10 +11,12 @@
 #[cfg(not(pcmflow_loom))]
 mod of_the_machine {
     pub(crate) use alloc::sync::Arc;
+    pub(crate) use core::hint::spin_loop;
     pub(crate) use core::sync::atomic::*;
 }
 #[cfg(pcmflow_loom)]
 mod of_the_machine {
+    pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::*;
 }

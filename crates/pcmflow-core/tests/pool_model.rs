@@ -20,14 +20,27 @@ enum Op {
     DropUnique { which: usize },
     DropShared { which: usize },
     Clear,
+    Trim { samples: usize, buffers: usize },
+    ShrinkTo { bytes: usize },
+    GiveBack,
     Grow { samples: usize },
+    EndpointAcquire { samples: usize, miss: Miss },
+    EndpointRelease { which: usize },
+    EndpointReleaseShared { which: usize },
+    Flush,
+    NewEndpoint,
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let which = 0usize..64;
     let miss = prop_oneof![Just(Miss::Fail), Just(Miss::NextClassUp), Just(Miss::Smaller), Just(Miss::Grow)];
     prop_oneof![
-        4 => (0usize..140, miss).prop_map(|(samples, miss)| Op::Acquire { samples, miss }),
+        4 => (0usize..140, miss.clone()).prop_map(|(samples, miss)| Op::Acquire { samples, miss }),
+        4 => (0usize..140, miss).prop_map(|(samples, miss)| Op::EndpointAcquire { samples, miss }),
+        3 => which.clone().prop_map(|which| Op::EndpointRelease { which }),
+        2 => which.clone().prop_map(|which| Op::EndpointReleaseShared { which }),
+        1 => Just(Op::Flush),
+        1 => Just(Op::NewEndpoint),
         3 => (which.clone(), 0usize..80, -1e3f32..1e3).prop_map(|(which, count, value)| Op::Write { which, count, value }),
         1 => (which.clone(), 0usize..80).prop_map(|(which, len)| Op::Truncate { which, len }),
         2 => which.clone().prop_map(|which| Op::Share { which }),
@@ -38,6 +51,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => which.clone().prop_map(|which| Op::DropUnique { which }),
         3 => which.prop_map(|which| Op::DropShared { which }),
         1 => Just(Op::Clear),
+        1 => (1usize..140, 0usize..80).prop_map(|(samples, buffers)| Op::Trim { samples, buffers }),
+        1 => (0usize..24 * 1024).prop_map(|bytes| Op::ShrinkTo { bytes }),
+        1 => Just(Op::GiveBack),
         1 => (1usize..140).prop_map(|samples| Op::Grow { samples }),
     ]
 }
@@ -56,6 +72,15 @@ struct Model {
     ids: Vec<(BufferId, usize)>,
     next_life: usize,
     copies: u64,
+    acquired: u64,
+    not_hits: u64,
+}
+
+/// Buffers that can be handed out, now or when they come back.
+fn open(metrics: &PoolMetrics) -> usize {
+    // Capacities here are whole cache lines.
+    let draining = |class: &ClassMetrics| class.draining_bytes / (class.samples * 4);
+    metrics.classes.iter().map(|class| class.buffers() - draining(class)).sum()
 }
 
 impl Model {
@@ -75,7 +100,7 @@ impl Model {
         }
     }
 
-    fn check(&self, pool: &BufferRecyclingPool) {
+    fn check(&self, pool: &BufferRecyclingPool, endpoint: &PoolEndpoint) {
         for (buffer, expected) in &self.unique {
             assert_eq!(&**buffer, &expected[..]);
         }
@@ -88,20 +113,94 @@ impl Model {
         assert_eq!(metrics.copies(), self.copies);
         assert!(metrics.held_bytes <= metrics.budget_bytes);
         assert_eq!(metrics.acquisitions() - metrics.releases(), metrics.states().in_use as u64);
+        assert_eq!(metrics.states().cached, endpoint.cached());
+        assert_eq!(pool.held_by().values().sum::<usize>(), metrics.states().in_use);
+        assert_eq!((metrics.acquisitions(), metrics.hits()), (self.acquired, self.acquired - self.not_hits));
+        let classes: usize = metrics.classes.iter().map(|class| class.held_bytes).sum();
+        assert!(
+            classes < metrics.held_bytes && metrics.held_bytes < classes + 4096,
+            "classes and little else"
+        );
+    }
+
+    /// Counts an acquisition that gave `Some` capacity.
+    fn acquired(&mut self, pool: &BufferRecyclingPool, before: &PoolMetrics, copy: bool) {
+        let (before, now) = (before.classes.iter(), pool.metrics());
+        let missed: u64 = before
+            .zip(&now.classes)
+            .map(|(before, now)| {
+                let served = |class: &ClassMetrics| class.misses_up + class.misses_down + class.misses_grown;
+                served(now) - served(before)
+            })
+            .sum();
+        self.acquired += 1;
+        self.not_hits += missed;
+        assert!(missed <= 1 && (!copy || missed == 0 || now.copies() > 0));
     }
 }
 
-fn apply(model: &mut Model, pool: &BufferRecyclingPool, op: Op) {
+fn apply(model: &mut Model, pool: &BufferRecyclingPool, endpoint: &mut PoolEndpoint, op: Op) {
+    let before = pool.metrics();
     match op {
-        Op::Acquire { samples, miss } => match pool.acquire(samples, miss) {
-            Ok(buffer) => {
-                assert!(buffer.is_empty());
-                assert!(miss == Miss::Smaller || buffer.capacity() >= samples);
-                model.unique.push((buffer, Vec::new()));
+        Op::Acquire { samples, miss } | Op::EndpointAcquire { samples, miss } => {
+            let acquired = match op {
+                Op::Acquire { .. } => pool.acquire_for(OwnerId(2), samples, miss),
+                _ => endpoint.acquire(samples, miss),
+            };
+            match acquired {
+                Ok(buffer) => {
+                    assert!(buffer.is_empty());
+                    assert!(miss == Miss::Smaller || buffer.capacity() >= samples);
+                    let owner = if let Op::Acquire { .. } = op { OwnerId(2) } else { OwnerId(1) };
+                    assert_eq!(buffer.owner(), owner);
+                    model.unique.push((buffer, Vec::new()));
+                    model.acquired(pool, &before, false);
+                }
+                Err(AcquireError::TooLarge { largest, .. }) => assert!(samples > largest),
+                Err(_) => assert!(samples <= 128),
             }
-            Err(AcquireError::TooLarge { largest, .. }) => assert!(samples > largest),
-            Err(_) => assert!(samples <= 128),
-        },
+        }
+        Op::EndpointRelease { which } if !model.unique.is_empty() => {
+            endpoint.release(model.unique.swap_remove(which % model.unique.len()).0);
+        }
+        Op::EndpointReleaseShared { which } if !model.shared.is_empty() => {
+            let SharedModel { handle, life } = model.shared.swap_remove(which % model.shared.len());
+            endpoint.release_shared(handle);
+            model.leave(life);
+        }
+        Op::Flush => {
+            endpoint.flush();
+            assert_eq!(endpoint.cached(), 0);
+        }
+        Op::NewEndpoint => {
+            // Its place is used again: the budget does not feel it, and its counts stay.
+            let fresh = pool.endpoint(OwnerId(1));
+            if let Ok(fresh) = fresh {
+                *endpoint = fresh;
+            }
+        }
+        Op::Trim { samples, buffers } => {
+            let given = pool.trim(samples, buffers);
+            let after = pool.metrics();
+            assert_eq!(given.freed_bytes, before.held_bytes - after.held_bytes);
+            assert_eq!(given.draining_bytes, after.draining_bytes());
+            if samples <= 128 {
+                assert!(open(&after) >= open(&before).min(buffers));
+            }
+        }
+        Op::ShrinkTo { bytes } => {
+            let given = pool.shrink_to(bytes);
+            let after = pool.metrics();
+            assert_eq!(given.freed_bytes, before.held_bytes - after.held_bytes);
+            assert!(after.held_bytes - after.draining_bytes() <= bytes || open(&after) == 0);
+        }
+        Op::GiveBack => {
+            let given = pool.give_back();
+            assert_eq!(
+                (given.freed_bytes, open(&before)),
+                (before.held_bytes - pool.metrics().held_bytes, open(&pool.metrics()))
+            );
+        }
         Op::Write { which, count, value } if !model.unique.is_empty() => {
             let at = which % model.unique.len();
             let (buffer, samples) = &mut model.unique[at];
@@ -146,6 +245,9 @@ fn apply(model: &mut Model, pool: &BufferRecyclingPool, op: Op) {
                 Ok(samples) => {
                     samples.iter_mut().for_each(|sample| *sample += value);
                     model.copies += u64::from(!alone);
+                    if !alone {
+                        model.acquired(pool, &before, true);
+                    }
                     let expected = model.lives[&entry.life].0.iter().map(|sample| sample + value).collect();
                     model.leave(entry.life);
                     model.begin(entry.handle, expected);
@@ -173,14 +275,17 @@ fn apply(model: &mut Model, pool: &BufferRecyclingPool, op: Op) {
             model.leave(life);
         }
         Op::Clear => {
-            let before = pool.metrics().held_bytes;
-            assert_eq!(pool.clear(), before - pool.metrics().held_bytes);
+            let given = pool.clear();
+            assert_eq!(given.freed_bytes, before.held_bytes - pool.metrics().held_bytes);
+            assert_eq!(open(&pool.metrics()), 0);
         }
         Op::Grow { samples } => {
-            let before = pool.metrics().states();
-            let added = pool.grow(samples, 1).unwrap_or(0);
-            let after = pool.metrics().states();
-            assert_eq!(before.allocated + before.recycled + added, after.allocated + after.recycled);
+            let added = pool.grow(samples, 1);
+            let after = pool.metrics();
+            match added {
+                Ok(added) => assert_eq!(open(&before) + added, open(&after)),
+                Err(_) => assert!(open(&before) <= open(&after)),
+            }
         }
         _ => {}
     }
@@ -192,14 +297,19 @@ proptest! {
         // Few and small: exhaustion, growth, limits and the budget are all met.
         let classes = [(32, 6, 2), (64, 3, 1), (128, 70, 0)]
             .map(|(samples, buffers_max, buffers_prewarm)| ClassConfig { samples, buffers_max, buffers_prewarm });
-        let pool = BufferRecyclingPool::new(PoolConfig { classes: classes.into(), budget_bytes: 24 * 1024 }).unwrap();
+        let pool = BufferRecyclingPool::new(PoolConfig { classes: classes.into(), budget_bytes: 24 * 1024, endpoint_cache_bytes: 4096 }).unwrap();
+        let mut endpoint = pool.endpoint(OwnerId(1)).unwrap();
         let mut model = Model::default();
         for op in ops {
-            apply(&mut model, &pool, op);
-            model.check(&pool);
+            apply(&mut model, &pool, &mut endpoint, op);
+            model.check(&pool, &endpoint);
         }
         let Model { unique, shared, .. } = model;
         drop((unique, shared));
         prop_assert_eq!(pool.metrics().states().in_use, 0);
+        drop(endpoint);
+        pool.clear();
+        let metrics = pool.metrics();
+        prop_assert_eq!((metrics.states(), metrics.held_bytes), (BufferStates::default(), metrics.overhead_bytes));
     }
 }

@@ -1,55 +1,19 @@
 //! The pool's real-time lines, held against an allocator that counts: nothing is allocated or freed where they say so,
 //! and everything is freed in the end.
 
+#![cfg_attr(pcmflow_rtsan, feature(sanitize))]
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used)]
 
+use guard::{bytes_held, calls};
 use pcmflow_core::pool::*;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Mutex;
 
-struct Counting;
-
-thread_local! {
-    /// Calls of the allocator and bytes held, of this thread: the tests run side by side.
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-    static BYTES: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // Threads that are ending have no counters any more.
-    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-    let _ = BYTES.try_with(|held| held.set(held.get() + bytes));
-}
-
-// SAFETY: passes everything on to `System` unchanged; counting neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as our caller says.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as our caller says.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+#[path = "guard/mod.rs"]
+mod guard;
 
 /// The list of dropped pools is the process's: another test's new pool would free them first.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Calls of the allocator while `work` runs.
-fn calls(work: impl FnOnce()) -> usize {
-    let before = CALLS.get();
-    work();
-    CALLS.get() - before
-}
 
 fn pool() -> BufferRecyclingPool {
     let classes = [(64, 40, 40), (128, 2, 1)].map(|(samples, buffers_max, buffers_prewarm)| ClassConfig {
@@ -110,18 +74,51 @@ fn the_steady_state_never_calls_the_allocator() {
 }
 
 #[test]
+fn endpoints_never_call_the_allocator() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let pool = pool();
+    let mut endpoint = pool.endpoint(OwnerId(1)).unwrap();
+    let allocator_calls = calls(|| {
+        let mut held: [Option<PooledBuffer>; 42] = [const { None }; 42];
+        for turn in 0..100 {
+            // Refills, recalls, and at last a refusal; spills on the way back.
+            for place in &mut held {
+                *place = endpoint.acquire(64, Miss::NextClassUp).ok();
+            }
+            assert!(held.iter().all(Option::is_some) && endpoint.acquire(64, Miss::Fail).is_err());
+            for place in &mut held {
+                match place.take() {
+                    Some(buffer) if turn % 2 == 0 => endpoint.release(buffer),
+                    Some(buffer) => endpoint.release_shared(buffer.into_shared()),
+                    None => {}
+                }
+            }
+            if turn % 8 == 0 {
+                endpoint.flush();
+            }
+        }
+        drop(endpoint);
+    });
+    assert_eq!(allocator_calls, 0);
+    let endpoint = pool.endpoint(OwnerId(1)).unwrap();
+    drop(pool);
+    assert_eq!(calls(|| drop(endpoint)), 0, "not even the pool's last handle frees");
+    assert_eq!(reclaim_dropped_pools(), 1);
+}
+
+#[test]
 fn a_pool_that_was_dropped_first_is_freed_off_the_audio_thread() {
     let _turn = ONE_AT_A_TIME.lock();
-    let before = BYTES.get();
+    let before = bytes_held();
     let pool = pool();
     let unique = pool.acquire(64, Miss::Fail).unwrap();
     let shared = pool.acquire(128, Miss::Fail).unwrap().into_shared();
     drop(pool);
-    assert!(BYTES.get() - before > 40 * 256, "buffers keep the pool's memory");
+    assert!(bytes_held() - before > 40 * 256, "buffers keep the pool's memory");
     assert_eq!(calls(|| drop((unique, shared))), 0, "nothing is freed by the last drop");
-    assert!(BYTES.get() - before > 40 * 256);
+    assert!(bytes_held() - before > 40 * 256);
     assert_eq!(reclaim_dropped_pools(), 1);
-    assert_eq!(BYTES.get(), before, "everything is freed");
+    assert_eq!(bytes_held(), before, "everything is freed");
     drop(self::pool());
-    assert_eq!(BYTES.get(), before, "with nothing out, dropping the pool frees it");
+    assert_eq!(bytes_held(), before, "with nothing out, dropping the pool frees it");
 }

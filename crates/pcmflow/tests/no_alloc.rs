@@ -1,9 +1,11 @@
 //! The steady state of a flow calls no allocator: the way of a frame from the source through ring, analyser, pool, link and
 //! consumer into the tracker, on one thread, under an allocator that counts. What only threads and sinks do is not here.
 
+#![cfg_attr(pcmflow_rtsan, feature(sanitize))]
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use guard::{calls, nonblocking};
 use pcmflow::core::block::{BlockSize, BufferAnalyzer, Step};
 use pcmflow::core::chunk::{
     AudioChunk, AudioRingBuffer, ChunkConsumer, ChunkMeta, ChunkProducer, LinkGauge, Packet,
@@ -17,51 +19,9 @@ use pcmflow::core::stream::{Mark, Overflow, StreamConfig, StreamGauge, StreamWri
 use pcmflow::io::synth::SynthSource;
 use pcmflow::io::{Source, SynthSpec};
 use pcmflow::pitch::{PitchConfig, PitchTracker};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
-struct Counting;
-
-thread_local! {
-    /// Calls of the allocator, of this thread: tests run side by side.
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    // Threads that are ending have no counter any more.
-    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-}
-
-// SAFETY: passes everything on to `System` unchanged; counting neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as our caller says.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: as our caller says.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as our caller says.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Calls of the allocator while `work` runs.
-fn calls(work: impl FnOnce()) -> usize {
-    let before = CALLS.get();
-    work();
-    CALLS.get() - before
-}
+#[path = "../../pcmflow-core/tests/guard/mod.rs"]
+mod guard;
 
 const BLOCK: u64 = 1024;
 const CHANNELS: usize = 2;
@@ -233,9 +193,9 @@ fn the_guard_trips() {
 
 #[test]
 fn the_steady_state_never_calls_the_allocator() {
-    for overflow in [Overflow::Reject, Overflow::DropNewest] {
+    for (_, overflow) in Overflow::ALL.iter().copied() {
         let mut parts = Parts::new(overflow);
-        let work = calls(|| parts.rounds(2000));
+        let work = calls(|| nonblocking(|| parts.rounds(2000)));
         assert_eq!(work, 0, "{overflow}");
         // Readers of figures too.
         let read = calls(|| {

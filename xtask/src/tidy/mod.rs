@@ -3,13 +3,12 @@
 mod layers;
 mod length;
 mod lock;
-mod real_time;
 mod requirements;
 mod words;
 
 use crate::options::Options;
 use crate::steps::root;
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, contracts};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
@@ -20,8 +19,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
 /// One rule: a file's path below the root and its text in, complaints out.
 type Rule = fn(path: &str, text: &str) -> Vec<Complaint>;
 
-const RULES: &[Rule] =
-    &[length::check, real_time::check, words::check, lock::check, layers::check, requirements::check];
+const RULES: &[Rule] = &[length::check, words::check, lock::check, layers::check, requirements::check];
 
 /// What is wrong, and on which line (from 1).
 #[derive(Debug, PartialEq, Eq)]
@@ -32,20 +30,33 @@ struct Complaint {
 
 /// Applies every rule to every text file under `root`.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
-    let mut files = Vec::new();
-    walk(root, &mut files)?;
+    let files = files(root)?;
     let mut complaints = 0;
-    for file in &files {
-        // Not text: no rule here has anything to say about it.
-        let Ok(text) = std::fs::read_to_string(file) else { continue };
-        let path = file.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/");
-        for complaint in RULES.iter().flat_map(|rule| rule(&path, &text)) {
+    for (path, text) in &files {
+        for complaint in RULES.iter().flat_map(|rule| rule(path, text)) {
             println!("{path}:{}: {}", complaint.line, complaint.what);
             complaints += 1;
         }
     }
+    for breach in contracts::breaches(&files) {
+        println!("{}:{}: {}", breach.path, breach.line, breach.what);
+        complaints += 1;
+    }
     println!("{} files looked at", files.len());
     if complaints == 0 { Ok(()) } else { Err(format!("{complaints} house rules broken")) }
+}
+
+/// Every text file under `root`, by its path below it.
+pub(crate) fn files(root: &Path) -> Result<Vec<contracts::File>, String> {
+    let mut places = Vec::new();
+    walk(root, &mut places)?;
+    places.sort();
+    // What is not text is nothing that a rule has anything to say about.
+    let text = |place: PathBuf| {
+        let text = std::fs::read_to_string(&place).ok()?;
+        Some((place.strip_prefix(root).unwrap_or(&place).to_string_lossy().replace('\\', "/"), text))
+    };
+    Ok(places.into_iter().filter_map(text).collect())
 }
 
 /// Directories that hold no source of ours: built things and what fuzzing collects.

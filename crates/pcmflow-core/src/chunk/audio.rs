@@ -1,5 +1,6 @@
 //! One chunk: a pool buffer with what its samples mean.
 
+use super::slots::InWords;
 use crate::format::{
     ChannelCount, FormatError, Frames, Interleaved, SampleRate, StreamFormat, StreamPosition,
 };
@@ -138,4 +139,30 @@ impl AudioChunk {
     pub fn duration_ns(&self) -> u64 {
         self.sample_rate().frames_to_ns(self.frames())
     }
+}
+
+/// Place of the buffer, format, position, sequence, and both times: with its stamp and pointer, a slot is a cache line.
+pub(super) const CHUNK_WORDS: usize = 6;
+
+impl InWords<CHUNK_WORDS> for AudioChunk {
+    fn into_words(self) -> (*mut (), [u64; CHUNK_WORDS]) {
+        let Self { buffer, meta } = self;
+        let (slab, place) = buffer.into_words();
+        let ChunkMeta { format, position, sequence, timestamp_ns, complete_ns } = meta;
+        (slab, [place, format.into_word(), position.0, sequence, timestamp_ns, complete_ns])
+    }
+
+    unsafe fn from_words(slab: *mut (), words: [u64; CHUNK_WORDS]) -> Self {
+        let [place, format, position, sequence, timestamp_ns, complete_ns] = words;
+        // SAFETY: as the caller says: the reference that the words stand for is the caller's alone.
+        let buffer = unsafe { BufferRef::from_words(slab, place) };
+        let (format, position) = (StreamFormat::from_word(format), StreamPosition(position));
+        Self { buffer, meta: ChunkMeta { format, position, sequence, timestamp_ns, complete_ns } }
+    }
+}
+
+/// The length of a chunk, told by its words alone: the buffer's length is the low half of its place.
+pub(super) fn frames_in_words(words: [u64; CHUNK_WORDS]) -> Frames {
+    let [place, format, ..] = words;
+    Frames::in_samples(place as u32 as usize, StreamFormat::from_word(format).channels)
 }

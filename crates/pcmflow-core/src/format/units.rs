@@ -310,6 +310,16 @@ impl StreamFormat {
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }
+
+    /// Both numbers in one word.
+    pub(crate) const fn into_word(self) -> u64 {
+        (self.channels.0 as u64) << 32 | self.rate.0 as u64
+    }
+
+    /// The format of a word that [`into_word`](Self::into_word) made.
+    pub(crate) const fn from_word(word: u64) -> Self {
+        Self { rate: SampleRate(word as u32), channels: ChannelCount((word >> 32) as u16) }
+    }
 }
 
 impl fmt::Display for StreamFormat {

@@ -41,6 +41,7 @@ fn losses(counters: &[Counter; LossCause::ALL.len()]) -> Losses {
 #[repr(align(128))]
 pub struct WriterBooks {
     accepted: Counter,
+    evicted: [Counter; LossCause::ALL.len()],
     lost: [Counter; LossCause::ALL.len()],
     overruns: Counter,
 }
@@ -51,6 +52,13 @@ impl WriterBooks {
     /// RT-safe: wait-free, no allocation. The edge's writer only.
     pub fn post_accepted(&self, frames: Frames) {
         self.accepted.add(frames);
+    }
+
+    /// Posts frames that the writer threw out of the edge unread, to make room.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's writer only.
+    pub fn post_evicted(&self, frames: Frames, cause: LossCause) {
+        self.evicted[cause as usize].add(frames);
     }
 
     /// Posts frames that the edge would not take and the writer gave up.
@@ -72,6 +80,13 @@ impl WriterBooks {
     /// RT-safe: wait-free, no allocation.
     pub fn accepted(&self) -> Frames {
         self.accepted.read()
+    }
+
+    /// Frames that the writer threw out unread, by cause.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn evicted(&self) -> Losses {
+        losses(&self.evicted)
     }
 
     /// Frames that were given up, by cause.
@@ -104,6 +119,7 @@ impl WriterBooks {
 pub struct ReaderBooks {
     popped: Counter,
     evicted: [Counter; LossCause::ALL.len()],
+    overruns: Counter,
 }
 
 impl ReaderBooks {
@@ -114,11 +130,18 @@ impl ReaderBooks {
         self.popped.add(frames);
     }
 
-    /// Posts frames that were thrown out of the edge unread.
+    /// Posts frames that the reader threw out of the edge unread, or found overwritten.
     ///
     /// RT-safe: wait-free, no allocation. The edge's reader only.
     pub fn post_evicted(&self, frames: Frames, cause: LossCause) {
         self.evicted[cause as usize].add(frames);
+    }
+
+    /// Posts that a run of evictions began: one overrun, however long.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's reader only.
+    pub fn post_overrun(&self) {
+        self.overruns.add(Frames(1));
     }
 
     /// Frames that left the edge to be used.
@@ -128,11 +151,18 @@ impl ReaderBooks {
         self.popped.read()
     }
 
-    /// Frames that were thrown out of the edge unread, by cause.
+    /// Frames that the reader threw out of the edge unread, by cause.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn evicted(&self) -> Losses {
         losses(&self.evicted)
+    }
+
+    /// How often a run of evictions began.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn overruns(&self) -> u64 {
+        self.overruns.read().0
     }
 }
 
@@ -154,7 +184,7 @@ pub struct EdgeSnapshot {
     pub accepted: Frames,
     /// Frames that the reader says it took out.
     pub popped: Frames,
-    /// Frames that the reader threw out unread, by cause.
+    /// Frames that either end threw out unread, by cause.
     pub evicted: Losses,
     /// Frames inside, measured from the storage and not derived from the other two.
     pub occupancy: Frames,

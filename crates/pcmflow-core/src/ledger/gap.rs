@@ -2,7 +2,7 @@
 
 use crate::format::{Frames, StreamPosition};
 use core::fmt;
-use core::ops::{Index, IndexMut};
+use core::ops::{Add, Index, IndexMut};
 
 /// Why frames were lost.
 ///
@@ -120,6 +120,16 @@ impl Losses {
     }
 }
 
+impl Add for Losses {
+    type Output = Losses;
+    fn add(mut self, other: Losses) -> Losses {
+        for &cause in LossCause::ALL {
+            self[cause] += other[cause];
+        }
+        self
+    }
+}
+
 impl Index<LossCause> for Losses {
     type Output = Frames;
     fn index(&self, cause: LossCause) -> &Frames {
@@ -134,7 +144,7 @@ impl IndexMut<LossCause> for Losses {
 }
 
 /// The writer's books at a position, sent along with the stream: "before this position I put in so much, and lost so
-/// much".
+/// much". Where frames are evicted on the way, the reader moves them from the one to the other, as it learns of them.
 ///
 /// ```
 /// use pcmflow_core::format::{Frames, StreamPosition};
@@ -152,4 +162,16 @@ pub struct CutMark {
     pub accepted: Frames,
     /// Frames lost before it.
     pub lost: Losses,
+}
+
+impl CutMark {
+    /// The same books behind an edge that evicted `frames` before this place: what the writer put in, and is in no more.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[must_use]
+    pub fn after_eviction(mut self, frames: Frames, cause: LossCause) -> Self {
+        self.accepted = self.accepted - frames;
+        self.lost[cause] += frames;
+        self
+    }
 }

@@ -19,15 +19,19 @@ pub(super) struct Slot {
     /// The slot's first sample; `capacity` initialised samples, aligned to 64 bytes.
     pub(super) data: NonNull<f32>,
     pub(super) slab: SlabPtr,
-    pub(super) index: u32,
     /// Samples written since the slot was acquired; never above the capacity.
     pub(super) len: u32,
+    pub(super) index: u8,
+    /// Index of the slab's class.
+    pub(super) class: u8,
 }
 
 impl Slot {
     /// The samples that may be seen.
     #[inline]
     pub(super) fn samples(&self) -> &[f32] {
+        // SAFETY: the slot is held.
+        unsafe { self.slab.reads(u32::from(self.index)) };
         // SAFETY: the slot is held, so that its storage is alive; `len` of its samples, all initialised, belong to
         // it; nobody writes to them while `self` is borrowed (unique handle: `&self`; shared: no writer).
         unsafe { slice::from_raw_parts(self.data.as_ptr(), self.len as usize) }
@@ -41,7 +45,26 @@ impl Slot {
 
     pub(super) fn owner(&self) -> OwnerId {
         // SAFETY: the slot is held, and belongs to the slab.
-        OwnerId(unsafe { self.slab.header(self.index) }.owner.load(Ordering::Relaxed))
+        OwnerId(unsafe { self.slab.header(u32::from(self.index)) }.owner.load(Ordering::Relaxed))
+    }
+
+    /// The samples for writing.
+    ///
+    /// # Safety
+    /// The caller is the slot's only holder, and nothing else borrows from the handle.
+    #[inline]
+    pub(super) unsafe fn samples_mut(&mut self) -> &mut [f32] {
+        // SAFETY: the slot is held.
+        unsafe { self.slab.writes(u32::from(self.index)) };
+        // SAFETY: as in `samples`, and nobody else reads or writes, says the caller.
+        unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), self.len as usize) }
+    }
+
+    /// A copy, for moving it from one handle to another.
+    #[inline]
+    pub(super) fn copied(&self) -> Self {
+        let Slot { data, slab, len, index, class } = *self;
+        Self { data, slab, len, index, class }
     }
 
     /// Returns the slot to its slab's bitmap.
@@ -53,8 +76,10 @@ impl Slot {
         // SAFETY: the slot is held until `put`, which is the last thing that touches slab or class.
         unsafe {
             // Before the bit is set: afterwards the class may be gone.
-            self.slab.class().as_ref().note_free(self.slab.index());
-            self.slab.put(self.index);
+            if self.slab.is_open() {
+                self.slab.class().as_ref().note_free(self.slab.index());
+            }
+            self.slab.put(1 << self.index);
         }
     }
 }
@@ -93,23 +118,24 @@ impl PooledBuffer {
         // SAFETY: the slot is held.
         unsafe {
             slab.header(slot).owner.store(owner.0, Ordering::Relaxed);
-            Self(Slot { data: NonNull::new_unchecked(slab.data(slot)), slab, index: slot, len: 0 })
+            let data = NonNull::new_unchecked(slab.data(slot));
+            Self(Slot { data, slab, len: 0, index: slot as u8, class: slab.class_index() })
         }
     }
 
-    /// Makes a unique handle of a slot whose shared handles are gone.
+    /// Makes the handle of a slot that was another handle's.
     ///
     /// # Safety
     /// The caller hands over the slot, which nobody else holds, with a reference count of 0.
+    #[inline]
     pub(super) unsafe fn from_slot(slot: Slot) -> Self {
         Self(slot)
     }
 
     /// Takes the slot out without returning it.
+    #[inline]
     pub(super) fn into_slot(self) -> Slot {
-        let this = ManuallyDrop::new(self);
-        let Slot { data, slab, index, len } = this.0;
-        Slot { data, slab, index, len }
+        ManuallyDrop::new(self).0.copied()
     }
 
     /// The most samples it can hold: its class's capacity.
@@ -141,6 +167,8 @@ impl PooledBuffer {
     #[inline]
     pub fn extend_from_slice(&mut self, samples: &[f32]) -> usize {
         let count = samples.len().min(self.spare());
+        // SAFETY: the slot is held.
+        unsafe { self.0.slab.writes(u32::from(self.0.index)) };
         // SAFETY: `len + count <= capacity`, so that the target lies in the slot, which we own; `samples` can't
         // overlap it, as our samples can only be borrowed from `self`, which is borrowed exclusively.
         unsafe {
@@ -160,6 +188,8 @@ impl PooledBuffer {
     #[inline]
     pub fn extend_with(&mut self, count: usize, mut sample: impl FnMut(usize) -> f32) -> usize {
         let count = count.min(self.spare());
+        // SAFETY: the slot is held.
+        unsafe { self.0.slab.writes(u32::from(self.0.index)) };
         for i in 0..count {
             let value = sample(i);
             // SAFETY: `len < capacity`, as `count` was at most what was spare and `len` grew by one each time.
@@ -234,8 +264,8 @@ impl Deref for PooledBuffer {
 impl DerefMut for PooledBuffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `samples`, and the handle is unique and exclusively borrowed.
-        unsafe { slice::from_raw_parts_mut(self.0.data.as_ptr(), self.0.len as usize) }
+        // SAFETY: the handle is unique and exclusively borrowed.
+        unsafe { self.0.samples_mut() }
     }
 }
 

@@ -1,8 +1,10 @@
 //! A size class: a table of slabs that only ever grows, searched lowest first.
 
-use super::GrowError;
+use super::bitmap::SlabState;
 use super::inner::Inner;
-use super::slab::{SLOTS_MAX, SlabPtr, SlabShape};
+use super::memory::{SlabMemory, SlabShape};
+use super::slab::{SLOTS_MAX, SlabPtr, block_bytes};
+use super::{ClassConfig, GivenBack, GrowError};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use core::ptr::{self, NonNull};
@@ -41,9 +43,12 @@ pub(super) struct Taken {
 }
 
 pub(super) struct Class {
+    /// The class's place in the pool.
+    index: u8,
     capacity: usize,
     buffers_max: usize,
     slab_slots: usize,
+    memory: &'static dyn SlabMemory,
     /// Entries below `published` are not null; an entry never changes once it is not null.
     table: Box<[AtomicPtr<super::slab::Slab>]>,
     published: AtomicUsize,
@@ -56,13 +61,18 @@ pub(super) struct Class {
 pub(super) enum Grown {
     /// So many slots were added.
     Added(usize),
-    /// Another thread added one at the same time.
+    /// Another thread adds or frees one in this moment: to be tried again.
     Raced,
 }
 
 impl Class {
     /// An empty class.
-    pub(super) fn new(capacity: usize, buffers_max: usize, budget_bytes: usize) -> Self {
+    pub(super) fn new(
+        index: usize,
+        ClassConfig { samples: capacity, buffers_max, .. }: ClassConfig,
+        budget_bytes: usize,
+        memory: &'static dyn SlabMemory,
+    ) -> Self {
         let slot_bytes = SlabShape { capacity, slots: 1 }.storage_bytes();
         let target_bytes = SLAB_BYTES_MAX.min(budget_bytes / SLAB_BUDGET_SHARE);
         let slab_slots = (target_bytes / slot_bytes).clamp(1, SLOTS_MAX).min(buffers_max);
@@ -70,14 +80,21 @@ impl Class {
             .map(|_| AtomicPtr::new(ptr::null_mut()))
             .collect::<Box<[_]>>();
         Self {
+            index: index as u8,
             capacity,
             buffers_max,
             slab_slots,
+            memory,
             table,
             published: AtomicUsize::new(0),
             hint: AtomicU32::new(0),
             rare: RareCounters::default(),
         }
+    }
+
+    /// Its place in the pool.
+    pub(super) fn index(&self) -> u8 {
+        self.index
     }
 
     /// Samples of each buffer.
@@ -92,6 +109,11 @@ impl Class {
 
     pub(super) fn table_bytes(&self) -> usize {
         size_of_val(&*self.table)
+    }
+
+    /// The published slabs, highest first.
+    pub(super) fn slabs_from_the_end(&self) -> impl Iterator<Item = SlabPtr> + '_ {
+        (0..self.published.load(Ordering::Acquire)).rev().filter_map(|index| self.slab(index))
     }
 
     /// The slab at `index`, if there is one.
@@ -112,30 +134,37 @@ impl Class {
     /// The caller holds a handle of the pool.
     #[inline]
     pub(super) unsafe fn take(&self) -> Option<Taken> {
-        let start = self.hint.load(Ordering::Relaxed) as usize;
-        if let Some(slab) = self.slab(start) {
-            // SAFETY: as the caller says.
-            if let Some(slot) = unsafe { slab.take() } {
-                return Some(Taken { slab, slot });
-            }
-        }
         // SAFETY: as the caller says.
-        unsafe { self.take_elsewhere(start) }
+        self.search(|slab| unsafe { slab.take() }.map(|slot| Taken { slab, slot }))
     }
 
-    /// Searches every slab but `start` once: those above it first, as those below were full.
+    /// Takes up to `count` free slots of the lowest slab that has any; returns them as bits.
     ///
     /// # Safety
     /// The caller holds a handle of the pool.
+    pub(super) unsafe fn take_many(&self, count: u32) -> Option<(SlabPtr, u64)> {
+        // SAFETY: as the caller says.
+        self.search(|slab| Some((slab, unsafe { slab.take_many(count) })).filter(|(_, bits)| *bits != 0))
+    }
+
+    /// Tries the slab that the hint names, and then the others.
+    #[inline]
+    fn search<T>(&self, take: impl Fn(SlabPtr) -> Option<T>) -> Option<T> {
+        let start = self.hint.load(Ordering::Relaxed) as usize;
+        match self.slab(start).and_then(&take) {
+            Some(taken) => Some(taken),
+            None => self.search_elsewhere(start, take),
+        }
+    }
+
+    /// Tries every slab but `start` once: those above it first, as those below were full.
     #[cold]
-    unsafe fn take_elsewhere(&self, start: usize) -> Option<Taken> {
+    fn search_elsewhere<T>(&self, start: usize, take: impl Fn(SlabPtr) -> Option<T>) -> Option<T> {
         let published = self.published.load(Ordering::Acquire);
         for index in (start.saturating_add(1)..published).chain(0..start.min(published)) {
-            let Some(slab) = self.slab(index) else { continue };
-            // SAFETY: as the caller says.
-            if let Some(slot) = unsafe { slab.take() } {
+            if let Some(taken) = self.slab(index).and_then(&take) {
                 self.hint.store(index as u32, Ordering::Relaxed);
-                return Some(Taken { slab, slot });
+                return Some(taken);
             }
         }
         None
@@ -155,10 +184,18 @@ impl Class {
         }
     }
 
-    /// Slots that have storage.
+    /// Slots that can be handed out, now or when they come back: those of draining slabs don't count.
     pub(super) fn slots(&self) -> usize {
         // SAFETY: slabs live as long as the class, which `self` proves alive.
-        self.slabs().map(|slab| unsafe { slab.census() }.slots).sum()
+        self.slabs().map(|slab| unsafe { slab.census() }.open()).sum()
+    }
+
+    /// Bytes of storage that is to be freed when its last slot is back.
+    pub(super) fn draining_bytes(&self) -> usize {
+        // SAFETY: slabs live as long as the class, which `self` proves alive.
+        let draining = self.slabs().filter(|slab| unsafe { slab.census() }.draining);
+        // SAFETY: as above.
+        draining.map(|slab| unsafe { slab.shape() }.storage_bytes()).sum()
     }
 
     /// The error that says that this class is at its limit.
@@ -166,7 +203,7 @@ impl Class {
         GrowError::ClassFull { class: self.capacity, buffers, buffers_max: self.buffers_max }
     }
 
-    /// Adds one slab: storage for one that gave it back, or a new one.
+    /// Adds one slab: one that was draining, or storage for one that gave it back, or a new one.
     ///
     /// Not RT-safe: allocates.
     ///
@@ -176,14 +213,27 @@ impl Class {
         // SAFETY: the handle keeps it alive.
         let pool = unsafe { inner.as_ref() };
         let out_of_memory = |bytes| GrowError::OutOfMemory { class: self.capacity, bytes };
-        // SAFETY: the slabs of a class live as long as it.
-        let empty = self.slabs().find(|slab| !unsafe { slab.has_storage() });
+        let (mut empty, mut busy) = (None, false);
+        for slab in self.slabs() {
+            // SAFETY: the slabs of a class live as long as it; the caller holds a handle.
+            unsafe {
+                match slab.state() {
+                    SlabState::Open => {}
+                    SlabState::Draining if slab.reopen() => {
+                        self.note_free(slab.index());
+                        return Ok(Grown::Added(slab.shape().slots));
+                    }
+                    SlabState::Draining | SlabState::Busy => busy = true,
+                    SlabState::Empty => empty = empty.or(Some(slab)),
+                }
+            }
+        }
         if let Some(slab) = empty {
             // SAFETY: as above.
             let shape = unsafe { slab.shape() };
             pool.reserve(shape.storage_bytes(), self.capacity)?;
             // SAFETY: the caller holds a handle.
-            return match unsafe { slab.refill() } {
+            return match unsafe { slab.refill(self.memory) } {
                 Ok(true) => {
                     // SAFETY: as above.
                     self.note_free(unsafe { slab.index() });
@@ -200,13 +250,16 @@ impl Class {
             };
         }
         let index = self.published.load(Ordering::Acquire);
-        let Some(entry) = self.table.get(index) else { return Err(self.full(self.slots())) };
+        let Some(entry) = self.table.get(index) else {
+            // A slab that was on its way from one state to another may be empty or open by now.
+            return if busy { Ok(Grown::Raced) } else { Err(self.full(self.slots())) };
+        };
         // Every slab but the last is whole, and the last one stops at the limit.
         let slots = self.slab_slots.min(self.buffers_max - index * self.slab_slots);
         let shape = SlabShape { capacity: self.capacity, slots };
-        let bytes = shape.storage_bytes().saturating_add(shape.block_bytes());
+        let bytes = shape.storage_bytes().saturating_add(block_bytes(slots));
         pool.reserve(bytes, self.capacity)?;
-        let Some(slab) = SlabPtr::allocate(shape, inner, NonNull::from(self), index) else {
+        let Some(slab) = SlabPtr::allocate(shape, self.memory, inner, self, index) else {
             pool.unreserve(bytes);
             return Err(out_of_memory(bytes));
         };
@@ -218,21 +271,35 @@ impl Class {
         self.published.fetch_max(index + 1, Ordering::Release);
         if placed.is_err() {
             // SAFETY: unpublished, so that nobody else knows it.
-            unsafe { slab.free() };
+            unsafe { slab.free(self.memory) };
             pool.unreserve(bytes);
             return Ok(Grown::Raced);
         }
         Ok(Grown::Added(slots))
     }
 
-    /// Gives back the storage of every slab that is not in use; returns the bytes.
+    /// Frees the storage of every draining slab that is whole; returns the bytes, and those of slabs still draining.
     ///
     /// # Safety
     /// The caller holds a handle of the pool.
-    pub(super) unsafe fn give_back(&self) -> usize {
+    pub(super) unsafe fn give_back(&self) -> GivenBack {
         self.rare.peak_before.fetch_max(self.peak_since(), Ordering::Relaxed);
-        // SAFETY: as the caller says.
-        self.slabs().filter_map(|slab| unsafe { slab.give_back() }).sum()
+        let mut sum = GivenBack::default();
+        for slab in self.slabs() {
+            // SAFETY: as the caller says.
+            match unsafe { slab.give_back(self.memory) } {
+                Some(bytes) => sum.freed_bytes += bytes,
+                // SAFETY: as the caller says.
+                None if unsafe { slab.state() } == SlabState::Draining => {
+                    // SAFETY: as the caller says.
+                    unsafe { slab.stay_uncached() };
+                    // SAFETY: the slabs of a class live as long as it.
+                    sum.draining_bytes += unsafe { slab.shape() }.storage_bytes();
+                }
+                None => {}
+            }
+        }
+        sum
     }
 
     /// The most slots in use at once since storage was last given back.
@@ -247,7 +314,7 @@ impl Drop for Class {
         for entry in &self.table {
             if let Some(slab) = SlabPtr::from_ptr(entry.load(Ordering::Acquire)) {
                 // SAFETY: a class is dropped with its pool, once there is neither a handle nor a buffer.
-                unsafe { slab.free() };
+                unsafe { slab.free(self.memory) };
             }
         }
     }

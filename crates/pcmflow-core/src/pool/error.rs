@@ -68,6 +68,18 @@ pub enum GrowError {
         /// The budget.
         budget_bytes: usize,
     },
+    /// The pool is at its byte budget, and an endpoint needs some bytes, too.
+    #[error(
+        "an endpoint takes {bytes} bytes, but {held_bytes} of a budget of {budget_bytes} are held; raise budget_bytes or clear()"
+    )]
+    EndpointBudget {
+        /// Bytes an endpoint takes.
+        bytes: usize,
+        /// Bytes held now.
+        held_bytes: usize,
+        /// The budget.
+        budget_bytes: usize,
+    },
     /// The allocator has no memory.
     #[error("the system gave no {bytes} bytes for a slab of the {class}-sample class")]
     OutOfMemory {

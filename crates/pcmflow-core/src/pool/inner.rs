@@ -8,11 +8,14 @@
 //! The last report puts the pool on a list of orphans. Nothing is freed there, as that may be any thread; the list is
 //! emptied by whoever next makes or drops a pool, or calls [`reclaim_dropped_pools`].
 
+use super::bitmap::SlabState;
+use super::cache::Endpoint;
 use super::class::{Class, Grown, Taken};
-use super::config::{PoolConfig, PoolConfigError};
+use super::config::{ClassConfig, PoolConfig, PoolConfigError};
+use super::memory::SlabMemory;
 use super::slab::SlabPtr;
 use super::{AcquireError, GrowError, Miss};
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, spin_loop};
 use alloc::boxed::Box;
 use core::ptr::{self, NonNull};
 
@@ -27,7 +30,13 @@ pub(super) struct Inner {
     /// Unlike any other pool's in this process.
     pub(super) id: u64,
     pub(super) classes: Box<[Class]>,
+    sizes: Sizes,
     pub(super) budget_bytes: usize,
+    pub(super) endpoint_cache_bytes: usize,
+    /// Raised to call all endpoints' cached slots back. Hardly ever written.
+    pub(super) recalls: AtomicUsize,
+    /// All endpoints there ever were: a stack that is only pushed to; they live as long as the pool.
+    pub(super) endpoints: AtomicPtr<Endpoint>,
     /// Bytes allocated, or reserved for an allocation under way; never above `budget_bytes`.
     pub(super) held_bytes: AtomicUsize,
     pub(super) held_bytes_peak: AtomicUsize,
@@ -42,11 +51,15 @@ pub(super) struct Inner {
 
 impl Inner {
     /// Makes a pool without storage; the caller gets the first handle.
-    pub(super) fn allocate(config: &PoolConfig) -> Result<NonNull<Self>, PoolConfigError> {
+    pub(super) fn allocate(
+        config: &PoolConfig,
+        memory: &'static dyn SlabMemory,
+    ) -> Result<NonNull<Self>, PoolConfigError> {
         config.validate()?;
         let budget_bytes = config.budget_bytes;
-        let classes: Box<[Class]> =
-            config.classes.iter().map(|c| Class::new(c.samples, c.buffers_max, budget_bytes)).collect();
+        let classes: Box<[Class]> = (config.classes.iter().enumerate())
+            .map(|(index, class)| Class::new(index, *class, budget_bytes, memory))
+            .collect();
         let bytes = size_of::<Self>()
             + size_of_val(&*classes)
             + classes.iter().map(Class::table_bytes).sum::<usize>();
@@ -55,8 +68,12 @@ impl Inner {
         }
         let inner = Box::new(Self {
             id: NEXT_ID.fetch_add(1, core::sync::atomic::Ordering::Relaxed),
+            sizes: Sizes::new(&classes),
             classes,
             budget_bytes,
+            endpoint_cache_bytes: config.endpoint_cache_bytes,
+            recalls: AtomicUsize::new(0),
+            endpoints: AtomicPtr::new(ptr::null_mut()),
             held_bytes: AtomicUsize::new(bytes),
             held_bytes_peak: AtomicUsize::new(bytes),
             too_large: AtomicU64::new(0),
@@ -104,7 +121,8 @@ impl Inner {
         // SAFETY: `open` counts this thread until the last line. No reference lives across that.
         let whole = unsafe {
             let pool = inner.as_ref();
-            let slabs = || pool.classes.iter().flat_map(Class::slabs).filter(|slab| slab.has_storage());
+            let slabs =
+                || pool.classes.iter().flat_map(Class::slabs).filter(|slab| slab.state() != SlabState::Empty);
             // Before the first mark, whose Release publishes it. Without a handle no slab comes or goes.
             pool.open.store(slabs().count() + 1, Ordering::Relaxed);
             slabs().filter(|slab| slab.close()).count()
@@ -137,19 +155,41 @@ impl Inner {
         }
     }
 
-    /// Reserves bytes of the budget.
+    /// Calls what endpoints have cached back: each flushes at its next use.
+    #[cold]
+    pub(super) fn recall(&self) {
+        // Release: who sees the call sees which slabs drain, and caches no slot of theirs again.
+        self.recalls.fetch_add(1, Ordering::Release);
+    }
+
+    /// The endpoints there are, and were.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        // Acquire pairs with the Release of the push.
+        // SAFETY: what is in the list is not null, was made by `Box`, and lives as long as `self`.
+        let head = unsafe { self.endpoints.load(Ordering::Acquire).as_ref() };
+        // SAFETY: as above; the link never changes once its endpoint is in the list.
+        core::iter::successors(head, |endpoint| unsafe { endpoint.next.load(Ordering::Relaxed).as_ref() })
+    }
+
+    /// Reserves bytes of the budget for a slab of the `class`-sample class.
     pub(super) fn reserve(&self, bytes: usize, class: usize) -> Result<(), GrowError> {
         let budget_bytes = self.budget_bytes;
+        self.reserve_bytes(bytes).map_err(|held_bytes| GrowError::Budget {
+            class,
+            bytes,
+            held_bytes,
+            budget_bytes,
+        })
+    }
+
+    /// Reserves bytes of the budget; `Err` carries the bytes that are held.
+    pub(super) fn reserve_bytes(&self, bytes: usize) -> Result<(), usize> {
         let reserved = self.held_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-            held.checked_add(bytes).filter(|sum| *sum <= budget_bytes)
+            held.checked_add(bytes).filter(|sum| *sum <= self.budget_bytes)
         });
-        match reserved {
-            Ok(held) => {
-                self.held_bytes_peak.fetch_max(held + bytes, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(held_bytes) => Err(GrowError::Budget { class, bytes, held_bytes, budget_bytes }),
-        }
+        let held = reserved?;
+        self.held_bytes_peak.fetch_max(held + bytes, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Gives reserved bytes back.
@@ -157,10 +197,10 @@ impl Inner {
         self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Index of the smallest class that holds `samples`.
+    /// Index of the smallest class that holds `samples`; not below the number of classes when none does.
     #[inline]
-    pub(super) fn class_for(&self, samples: usize) -> Option<usize> {
-        self.classes.iter().position(|class| class.capacity() >= samples)
+    pub(super) fn class_for(&self, samples: usize) -> usize {
+        self.sizes.class_for(samples)
     }
 
     /// Capacity of the largest class.
@@ -180,26 +220,21 @@ impl Inner {
     ) -> Result<Taken, AcquireError> {
         // SAFETY: the handle keeps it alive.
         let pool = unsafe { inner.as_ref() };
-        for (index, class) in pool.classes.iter().enumerate() {
-            if class.capacity() >= samples {
-                // SAFETY: as the caller says.
-                return match unsafe { class.take() } {
-                    Some(taken) => Ok(taken),
-                    // SAFETY: as the caller says.
-                    None => unsafe { Self::missed(inner, index, samples, miss) },
-                };
-            }
+        let index = pool.class_for(samples);
+        // SAFETY: as the caller says.
+        match pool.classes.get(index).and_then(|class| unsafe { class.take() }) {
+            Some(taken) => Ok(taken),
+            // SAFETY: as the caller says.
+            None => unsafe { Self::missed(inner, index, samples, miss) },
         }
-        pool.too_large.fetch_add(1, Ordering::Relaxed);
-        Err(AcquireError::TooLarge { samples, largest: pool.largest() })
     }
 
-    /// Does what the policy says when the class itself is exhausted.
+    /// Does what the policy says when the class itself is exhausted, or there is none.
     ///
     /// # Safety
-    /// The caller holds a handle of `inner`, and `index` is that of a class.
+    /// The caller holds a handle of `inner`, and `index` is `class_for(samples)`.
     #[cold]
-    unsafe fn missed(
+    pub(super) unsafe fn missed(
         inner: NonNull<Self>,
         index: usize,
         samples: usize,
@@ -207,10 +242,15 @@ impl Inner {
     ) -> Result<Taken, AcquireError> {
         // SAFETY: the handle keeps it alive.
         let pool = unsafe { inner.as_ref() };
-        let (below, rest) = pool.classes.split_at(index);
+        let (below, rest) = pool.classes.split_at(index.min(pool.classes.len()));
         let Some((class, above)) = rest.split_first() else {
+            pool.too_large.fetch_add(1, Ordering::Relaxed);
             return Err(AcquireError::TooLarge { samples, largest: pool.largest() });
         };
+        // What idle endpoints keep is wanted.
+        if pool.endpoints().next().is_some() {
+            pool.recall();
+        }
         let lend = |lender: &Class| {
             // SAFETY: as the caller says.
             let taken = unsafe { lender.take() };
@@ -224,11 +264,15 @@ impl Inner {
             Miss::NextClassUp => (above.iter().find_map(lend), &class.rare.went_up),
             Miss::Smaller => (below.iter().rev().find_map(lend), &class.rare.went_down),
             Miss::Grow => loop {
-                // Ends: the table is finite, and a pass that took nothing saw it grow by a slab.
+                // Ends: the table is finite, and a pass that took nothing saw it grow by a slab, or another thread do so.
                 // SAFETY: as the caller says.
-                if let Err(error) = unsafe { class.add_slab(inner) } {
-                    class.rare.refused.fetch_add(1, Ordering::Relaxed);
-                    return Err(error.into());
+                match unsafe { class.add_slab(inner) } {
+                    Ok(Grown::Added(_)) => {}
+                    Ok(Grown::Raced) => spin_loop(),
+                    Err(error) => {
+                        class.rare.refused.fetch_add(1, Ordering::Relaxed);
+                        return Err(error.into());
+                    }
                 }
                 // SAFETY: as the caller says.
                 if let Some(taken) = unsafe { class.take() } {
@@ -252,14 +296,15 @@ impl Inner {
     ) -> Result<usize, GrowError> {
         // SAFETY: the handle keeps it alive.
         let pool = unsafe { inner.as_ref() };
-        let Some(class) = pool.class_for(samples).and_then(|index| pool.classes.get(index)) else {
+        let Some(class) = pool.classes.get(pool.class_for(samples)) else {
             return Err(GrowError::TooLarge { samples, largest: pool.largest() });
         };
         let mut added = 0;
         while class.slots() < buffers {
             // SAFETY: `class` is one of the pool's, whose handle the caller holds.
-            if let Grown::Added(slots) = unsafe { class.add_slab(inner) }? {
-                added += slots;
+            match unsafe { class.add_slab(inner) }? {
+                Grown::Added(slots) => added += slots,
+                Grown::Raced => spin_loop(),
             }
         }
         Ok(added)
@@ -268,6 +313,54 @@ impl Inner {
     /// The slab with that place.
     pub(super) fn slab(&self, class: usize, index: usize) -> Option<SlabPtr> {
         self.classes.get(class)?.slab(index)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let mut next = self.endpoints.load(Ordering::Relaxed);
+        while !next.is_null() {
+            // SAFETY: made by `Box`; with the pool's last handle the last endpoint went.
+            let endpoint = unsafe { Box::from_raw(next) };
+            next = endpoint.next.load(Ordering::Relaxed);
+        }
+    }
+}
+
+/// Finds a size class without a search: by the power of two that holds the request.
+struct Sizes {
+    /// At `n`: the first class that can serve a request of more than 2^(n-1) and at most 2^n samples.
+    first: [u8; Self::POWERS],
+    /// The classes' capacities, and then one that holds every request.
+    capacities: [u32; PoolConfig::CLASSES_MAX + 1],
+}
+
+impl Sizes {
+    /// Powers of two from 2^0 to the largest class there may be.
+    const POWERS: usize = ClassConfig::SAMPLES_MAX.ilog2() as usize + 1;
+
+    fn new(classes: &[Class]) -> Self {
+        let mut capacities = [u32::MAX; PoolConfig::CLASSES_MAX + 1];
+        for (entry, class) in capacities.iter_mut().zip(classes) {
+            *entry = class.capacity() as u32;
+        }
+        let first = core::array::from_fn(|power| {
+            let smallest = if power == 0 { 0 } else { (1 << (power - 1)) + 1 };
+            classes.iter().take_while(|class| class.capacity() < smallest).count() as u8
+        });
+        Self { first, capacities }
+    }
+
+    #[inline]
+    fn class_for(&self, samples: usize) -> usize {
+        let power = (usize::BITS - samples.saturating_sub(1).leading_zeros()) as usize;
+        let Some(first) = self.first.get(power) else { return usize::MAX };
+        let mut index = usize::from(*first);
+        // Classes of one power follow each other; with one class a power the first one is it.
+        while self.capacities.get(index).is_some_and(|capacity| (*capacity as usize) < samples) {
+            index += 1;
+        }
+        index
     }
 }
 

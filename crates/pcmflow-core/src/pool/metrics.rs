@@ -1,26 +1,30 @@
 //! What a pool has done and holds, as plain numbers.
 //!
-//! Almost nothing is counted on the hot path: a slab's word carries its acquisitions, its bitmap says what is in use,
-//! and its highest slot ever taken is its peak. The rest is derived here.
+//! Almost nothing is counted on the hot path: a slab's word carries how many slots were taken, its bitmap says what is out,
+//! and its highest slot ever taken is its peak; an endpoint counts what it hands out. The rest is derived here.
 //!
 //! Fields are read one after the other while the pool is used, so that they need not add up to the last unit; when
 //! the pool is at rest they do.
 
+use super::cache::Cache;
 use super::class::Class;
 use super::inner::Inner;
+use super::slab::block_bytes;
 use crate::sync::Ordering;
 use alloc::vec::Vec;
 
 /// How many buffers are in which state.
 ///
-/// A slot is *allocated* until it is first handed out, then *in use*, and *recycled* while it waits to be handed out
-/// again.
+/// A buffer is *allocated* until it is first taken, then *in use*, and *recycled* while it waits to be handed out again;
+/// *cached* if it does so in an endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BufferStates {
     /// Never handed out since their memory came.
     pub allocated: usize,
     /// Held by somebody, retired ones included.
     pub in_use: usize,
+    /// Free, kept by an endpoint for itself.
+    pub cached: usize,
     /// Returned and free.
     pub recycled: usize,
 }
@@ -32,13 +36,14 @@ pub struct ClassMetrics {
     pub samples: usize,
     /// Buffers by state.
     pub states: BufferStates,
-    /// The most buffers in use at once. Exact with one thread; with several it may be somewhat too high (a slot of a
-    /// later slab was taken just before one of an earlier slab came back), never too low.
+    /// The most buffers in use at once, those included that endpoints had cached. Otherwise exact with one thread; with
+    /// several it may be somewhat too high (a slot of a later slab was taken just before one of an earlier slab came
+    /// back), never too low.
     pub in_use_peak: usize,
     /// The most buffers the class may hold.
     pub buffers_max: usize,
     /// Buffers of this class handed out, to whichever request. (Stale by 2^23 for the moment in which a thread stands
-    /// between two instructions, once in 2^23 acquisitions of one slab.)
+    /// between two instructions, once in 2^23 slots taken from one slab.)
     pub acquisitions: u64,
     /// Of those, returned or retired.
     pub releases: u64,
@@ -58,6 +63,10 @@ pub struct ClassMetrics {
     pub retired: u64,
     /// Bytes of samples allocated: buffers × samples × 4.
     pub payload_bytes: usize,
+    /// Bytes the class holds: samples, what rounds them up, headers, bitmaps and its table.
+    pub held_bytes: usize,
+    /// Of those, bytes of slabs that hand out no more buffers and go when the last one is back.
+    pub draining_bytes: usize,
     /// Bytes of free buffers that can't be given back, because their slab is in use in part.
     pub stranded_bytes: usize,
 }
@@ -67,7 +76,8 @@ impl ClassMetrics {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn buffers(&self) -> usize {
-        self.states.allocated + self.states.in_use + self.states.recycled
+        let BufferStates { allocated, in_use, cached, recycled } = self.states;
+        allocated + in_use + cached + recycled
     }
 
     /// Requests that found this class exhausted.
@@ -77,9 +87,43 @@ impl ClassMetrics {
         self.misses_refused + self.misses_up + self.misses_down + self.misses_grown
     }
 
-    pub(super) fn read(class: &Class) -> Self {
+    /// Requests served at once, as part of all: see [`PoolMetrics::hit_rate`].
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn hit_rate(&self) -> Option<f64> {
+        rate(self.hits, self.misses())
+    }
+
+    /// Bytes the class holds that are not samples.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn overhead_bytes(&self) -> usize {
+        self.held_bytes.saturating_sub(self.payload_bytes)
+    }
+
+    /// Bytes that are not samples, as part of those held, in percent.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn overhead_percent(&self) -> f64 {
+        percent(self.overhead_bytes(), self.held_bytes)
+    }
+
+    /// Bytes of free buffers that can't be given back, as part of the bytes of all buffers, in percent.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn fragmentation_percent(&self) -> f64 {
+        percent(self.stranded_bytes, self.payload_bytes)
+    }
+
+    fn read(class: &Class, caches: impl Iterator<Item = CacheCount>) -> Self {
         let rare = &class.rare;
         let buffer_bytes = class.capacity() * size_of::<f32>();
+        // Before the slabs, so that a buffer is not missed that moves from one to the other.
+        let caches = caches.fold(CacheCount::default(), |sum, cache| CacheCount {
+            cached: sum.cached + cache.cached,
+            handed_out: sum.handed_out + cache.handed_out,
+            refilled: sum.refilled + cache.refilled,
+        });
         let mut metrics = Self {
             samples: class.capacity(),
             states: BufferStates::default(),
@@ -95,31 +139,59 @@ impl ClassMetrics {
             copies: rare.copies.load(Ordering::Relaxed),
             retired: rare.retired.load(Ordering::Relaxed),
             payload_bytes: 0,
+            held_bytes: class.table_bytes(),
+            draining_bytes: 0,
             stranded_bytes: 0,
         };
         // Before the slabs, so that what was lent is not missing from the acquisitions.
         let not_hits = rare.lent.load(Ordering::Acquire) + metrics.misses_grown;
-        let mut peak = 0;
+        let (mut peak, mut taken) = (0, 0);
         for slab in class.slabs() {
             // SAFETY: the slabs of a class live as long as it.
-            let slab = unsafe { slab.census() };
-            let in_use = slab.slots.saturating_sub(slab.free);
-            // The lowest free slot is always taken first, so that `high..` were never taken.
+            let (shape, slab) = unsafe { (slab.shape(), slab.census()) };
+            // The lowest free slots are always taken first, so that `high..` were never taken.
             let allocated = slab.slots.saturating_sub(slab.high);
             metrics.states.allocated += allocated;
-            metrics.states.in_use += in_use;
-            metrics.states.recycled += (slab.slots - in_use).saturating_sub(allocated);
-            metrics.acquisitions += slab.taken;
-            metrics.payload_bytes += slab.slots * buffer_bytes;
-            if in_use > 0 {
-                metrics.stranded_bytes += (slab.slots - in_use) * buffer_bytes;
+            metrics.states.in_use += slab.out();
+            metrics.states.recycled += (slab.slots - slab.out()).saturating_sub(allocated);
+            taken += slab.taken;
+            metrics.held_bytes += block_bytes(shape.slots);
+            if slab.slots > 0 {
+                metrics.payload_bytes += shape.payload_bytes();
+                metrics.held_bytes += shape.storage_bytes();
+            }
+            if slab.draining {
+                metrics.draining_bytes += shape.storage_bytes();
+            }
+            if slab.out() > 0 {
+                metrics.stranded_bytes += (slab.slots - slab.out()) * buffer_bytes;
             }
             peak += slab.high;
         }
+        metrics.states.cached = caches.cached.min(metrics.states.in_use);
+        metrics.states.in_use -= metrics.states.cached;
+        // What endpoints took was handed out only when they did so.
+        metrics.acquisitions = taken.saturating_sub(caches.refilled) + caches.handed_out;
         metrics.in_use_peak = metrics.in_use_peak.max(peak);
         metrics.releases = metrics.acquisitions.saturating_sub(metrics.states.in_use as u64);
         metrics.hits = metrics.acquisitions.saturating_sub(not_hits);
         metrics
+    }
+}
+
+/// What an endpoint's cache says of itself.
+#[derive(Default)]
+struct CacheCount {
+    cached: usize,
+    handed_out: u64,
+    refilled: u64,
+}
+
+impl CacheCount {
+    fn read(cache: &Cache) -> Self {
+        // Before those that it is part of.
+        let handed_out = cache.handed_out();
+        Self { cached: cache.count(), handed_out, refilled: cache.refilled() }
     }
 }
 
@@ -138,11 +210,17 @@ pub struct PoolMetrics {
     pub budget_bytes: usize,
     /// Of the bytes allocated, those that are not samples.
     pub overhead_bytes: usize,
+    /// Endpoints there are.
+    pub endpoints: usize,
 }
 
 impl PoolMetrics {
     pub(super) fn read(inner: &Inner) -> Self {
-        let classes: Vec<ClassMetrics> = inner.classes.iter().map(ClassMetrics::read).collect();
+        let read = |(index, class)| {
+            let caches = inner.endpoints().filter_map(|endpoint| endpoint.caches.get(index));
+            ClassMetrics::read(class, caches.map(CacheCount::read))
+        };
+        let classes: Vec<ClassMetrics> = inner.classes.iter().enumerate().map(read).collect();
         let held_bytes = inner.held_bytes.load(Ordering::Relaxed);
         let payload_bytes: usize = classes.iter().map(|class| class.payload_bytes).sum();
         Self {
@@ -151,6 +229,7 @@ impl PoolMetrics {
             held_bytes_peak: inner.held_bytes_peak.load(Ordering::Relaxed),
             budget_bytes: inner.budget_bytes,
             overhead_bytes: held_bytes.saturating_sub(payload_bytes),
+            endpoints: inner.endpoints().filter(|endpoint| endpoint.is_used()).count(),
             classes,
         }
     }
@@ -166,6 +245,7 @@ impl PoolMetrics {
         self.classes.iter().fold(BufferStates::default(), |sum, class| BufferStates {
             allocated: sum.allocated + class.states.allocated,
             in_use: sum.in_use + class.states.in_use,
+            cached: sum.cached + class.states.cached,
             recycled: sum.recycled + class.states.recycled,
         })
     }
@@ -210,8 +290,14 @@ impl PoolMetrics {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn hit_rate(&self) -> Option<f64> {
-        let (hits, misses) = (self.hits(), self.misses());
-        (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64)
+        rate(self.hits(), self.misses())
+    }
+
+    /// Bytes of slabs that go when their last buffer is back.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn draining_bytes(&self) -> usize {
+        self.classes.iter().map(|class| class.draining_bytes).sum()
     }
 
     /// Bytes that are not samples, as part of those held, in percent.
@@ -228,6 +314,10 @@ impl PoolMetrics {
         let stranded = self.classes.iter().map(|class| class.stranded_bytes).sum();
         percent(stranded, self.classes.iter().map(|class| class.payload_bytes).sum())
     }
+}
+
+fn rate(hits: u64, misses: u64) -> Option<f64> {
+    (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64)
 }
 
 fn percent(part: usize, whole: usize) -> f64 {

@@ -2,11 +2,14 @@
 //!
 //! A pool has a few *size classes*; a class has *slabs* of up to 32 buffers; a slab has a bitmap of the free ones.
 //! [`acquire`](BufferRecyclingPool::acquire) clears a bit, dropping a buffer sets it: one atomic operation each, from
-//! any thread. All memory together stays inside one byte budget.
+//! any thread. An [endpoint](BufferRecyclingPool::endpoint) takes and returns several at once. All memory together stays
+//! inside one byte budget, and goes back by whole slabs while others acquire and release
+//! ([`trim`](BufferRecyclingPool::trim)).
 //!
 //! | handle | |
 //! | --- | --- |
 //! | [`BufferRecyclingPool`] | the pool: cheap to clone, made and dropped off the audio thread |
+//! | [`PoolEndpoint`] | one thread's way to it, with a small cache of free buffers |
 //! | [`PooledBuffer`] | one owner, writable, like a `Vec<f32>` of fixed capacity |
 //! | [`BufferRef`] | many readers, reference-counted, copy-on-write |
 //! | [`BufferId`] | the name of a shared buffer; keeps nothing alive |
@@ -20,11 +23,16 @@
 //! pool, or calls [`reclaim_dropped_pools`], frees. A buffer that is leaked (`mem::forget`) keeps its pool's memory
 //! for ever.
 
+mod bitmap;
 mod buffer;
+mod cache;
 mod class;
 mod config;
+mod endpoint;
 mod error;
+mod give_back;
 mod inner;
+mod memory;
 mod metrics;
 mod shared;
 mod slab;
@@ -33,12 +41,15 @@ mod tests;
 
 pub use buffer::{OwnerId, PooledBuffer};
 pub use config::{ClassConfig, PoolConfig, PoolConfigError};
+pub use endpoint::PoolEndpoint;
 pub use error::{AcquireError, GrowError};
+pub use give_back::GivenBack;
 pub use inner::reclaim_dropped_pools;
+pub use memory::SlabMemory;
 pub use metrics::{BufferStates, ClassMetrics, PoolMetrics};
 pub use shared::{BufferId, BufferRef};
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
 use core::ptr::NonNull;
 use inner::Inner;
@@ -95,8 +106,18 @@ impl BufferRecyclingPool {
     /// # Errors
     /// A [`PoolConfigError`] that names class, value and allowed range; or why prewarming failed.
     pub fn new(config: PoolConfig) -> Result<Self, PoolConfigError> {
+        Self::with_memory(config, &memory::Heap)
+    }
+
+    /// Makes a pool, as [`new`](Self::new) does, whose samples are in memory from `memory`.
+    ///
+    /// Not RT-safe: allocates, and frees what dropped pools left.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_memory(config: PoolConfig, memory: &'static dyn SlabMemory) -> Result<Self, PoolConfigError> {
         reclaim_dropped_pools();
-        let pool = Self { inner: Inner::allocate(&config)? };
+        let pool = Self { inner: Inner::allocate(&config, memory)? };
         for class in &config.classes {
             pool.prewarm(class.samples, class.buffers_prewarm)?;
         }
@@ -173,22 +194,8 @@ impl BufferRecyclingPool {
     /// As [`prewarm`](Self::prewarm).
     pub fn grow(&self, samples: usize, buffers: usize) -> Result<usize, GrowError> {
         let inner = self.inner();
-        let class = inner.class_for(samples).and_then(|index| inner.classes.get(index));
+        let class = inner.classes.get(inner.class_for(samples));
         self.prewarm(samples, class.map_or(0, class::Class::slots).saturating_add(buffers))
-    }
-
-    /// Gives back the memory of every slab of which no buffer is in use; returns the bytes. Counters stay.
-    ///
-    /// The pool can be used meanwhile, also by audio threads: a slab that is used in that moment stays. Afterwards
-    /// requests miss until [`prewarm`](Self::prewarm), [`grow`](Self::grow) or [`Miss::Grow`] add memory again.
-    ///
-    /// Not RT-safe: frees memory.
-    pub fn clear(&self) -> usize {
-        let inner = self.inner();
-        // SAFETY: this handle is one of `inner`.
-        let bytes = inner.classes.iter().map(|class| unsafe { class.give_back() }).sum();
-        inner.unreserve(bytes);
-        bytes
     }
 
     /// What the pool has done and holds.
@@ -198,19 +205,24 @@ impl BufferRecyclingPool {
         PoolMetrics::read(self.inner())
     }
 
-    /// Who holds how many buffers, for naming leaks: an acquisition in this very moment may still show the buffer's
-    /// former owner.
+    /// Who holds how many buffers, for naming leaks; cached ones are nobody's. An acquisition in this very moment may
+    /// still show the buffer's former owner.
     ///
     /// Not RT-safe: allocates.
     pub fn held_by(&self) -> BTreeMap<OwnerId, usize> {
+        let inner = self.inner();
+        let caches = inner.endpoints().flat_map(|endpoint| &endpoint.caches);
+        let cached: BTreeSet<_> = caches.flat_map(cache::Cache::contents).collect();
         let mut held = BTreeMap::new();
-        for slab in self.inner().classes.iter().flat_map(class::Class::slabs) {
+        for slab in inner.classes.iter().flat_map(class::Class::slabs) {
             // SAFETY: this handle keeps the slab alive; slots below `slots` have headers.
             unsafe {
                 let census = slab.census();
                 for slot in (0..census.slots as u32).filter(|slot| census.free_mask & (1 << slot) == 0) {
-                    let owner = slab.header(slot).owner.load(crate::sync::Ordering::Relaxed);
-                    *held.entry(OwnerId(owner)).or_insert(0) += 1;
+                    if !cached.contains(&(slab.as_ptr(), slot)) {
+                        let owner = slab.header(slot).owner.load(crate::sync::Ordering::Relaxed);
+                        *held.entry(OwnerId(owner)).or_insert(0) += 1;
+                    }
                 }
             }
         }

@@ -17,13 +17,14 @@
 
 use super::buffer::{OwnerId, PooledBuffer, Slot};
 use super::inner::Inner;
+use super::slab::SlabPtr;
 use super::{AcquireError, Miss};
+use crate::mutant::{is as mutant, weakened};
 use crate::sync::{AtomicU64, Ordering};
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::slice;
 
 const GENERATION_ONE: u64 = 1 << 20;
 const COUNT: u64 = GENERATION_ONE - 1;
@@ -92,7 +93,7 @@ impl BufferRef {
         let generation = word.load(Ordering::Relaxed);
         debug_assert_eq!(generation & COUNT, 0, "a unique slot has no count");
         // SAFETY: the slot is held.
-        unsafe { this.0.slab.header(this.0.index) }.len.store(this.0.len, Ordering::Relaxed);
+        unsafe { this.0.slab.header(u32::from(this.0.index)) }.len.store(this.0.len, Ordering::Relaxed);
         // Release: who looks the id up sees length and samples.
         word.store(generation | 1, Ordering::Release);
         this
@@ -119,6 +120,10 @@ impl BufferRef {
             if word / GENERATION_ONE != id.generation || count == 0 || count >= COUNT_MAX {
                 return None;
             }
+            if mutant("pool-upgrade-adds") {
+                header.word.fetch_add(1, Ordering::Acquire);
+                break;
+            }
             // Acquire pairs with the Release in `share`, through any number of adds in between.
             match header.word.compare_exchange(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => break,
@@ -128,30 +133,31 @@ impl BufferRef {
         let len = header.len.load(Ordering::Relaxed);
         // SAFETY: we hold a reference, hence the slot, whose storage is there.
         let data = NonNull::new(unsafe { slab.data(index) })?;
-        Some(Self(Slot { data, slab, index, len }))
+        Some(Self(Slot { data, slab, len, index: id.slot, class: id.class }))
     }
 
     #[inline]
     fn word(&self) -> &AtomicU64 {
         // SAFETY: the slot is held as long as `self`.
-        &unsafe { self.0.slab.header(self.0.index) }.word
+        &unsafe { self.0.slab.header(u32::from(self.0.index)) }.word
     }
 
     /// Slab and slot.
     #[cfg(test)]
     pub(super) fn place(&self) -> (&super::slab::SlabPtr, u32) {
-        (&self.0.slab, self.0.index)
+        (&self.0.slab, u32::from(self.0.index))
     }
 
     /// Ends the shared life if this handle is alone in it: the count becomes `count`, the generation the next one.
     fn end_life(&self, count: u64) -> bool {
         let word = self.word();
         let now = word.load(Ordering::Relaxed);
+        let generation = if mutant("pool-make-mut-keeps-name") { 0 } else { GENERATION_ONE };
         now & COUNT == 1
             && now / GENERATION_ONE != GENERATION_LAST
             // Acquire pairs with the Release of the other handles' drops: their reads are over.
             && word
-                .compare_exchange(now, now - 1 + GENERATION_ONE + count, Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange(now, now - 1 + generation + count, weakened("pool-alone-relaxed", Ordering::Acquire), Ordering::Relaxed)
                 .is_ok()
     }
 
@@ -160,18 +166,9 @@ impl BufferRef {
     /// RT-safe: wait-free, no allocation.
     pub fn id(&self) -> BufferId {
         let generation = self.word().load(Ordering::Relaxed) / GENERATION_ONE;
-        // SAFETY: the slot is held, so that slab, class and pool are alive.
-        unsafe {
-            let pool = self.0.slab.inner().as_ref();
-            let class = self.0.slab.class().as_ref();
-            BufferId {
-                pool: pool.id,
-                generation,
-                slab: self.0.slab.index(),
-                class: pool.class_for(class.capacity()).unwrap_or(0) as u8,
-                slot: self.0.index as u8,
-            }
-        }
+        let Slot { slab, index: slot, class, .. } = self.0;
+        // SAFETY: the slot is held, so that slab and pool are alive.
+        unsafe { BufferId { pool: slab.inner().as_ref().id, generation, slab: slab.index(), class, slot } }
     }
 
     /// How many handles there are, this one included; stale as soon as another thread clones or drops.
@@ -219,9 +216,8 @@ impl BufferRef {
         if !self.end_life(1) {
             *self = self.copy(if miss == Miss::Smaller { Miss::Fail } else { miss })?;
         }
-        // SAFETY: the samples of our slot, as in `Slot::samples`; the count is 1 and no id matches, so that we are
-        // alone while `self` is borrowed.
-        Ok(unsafe { slice::from_raw_parts_mut(self.0.data.as_ptr(), self.0.len as usize) })
+        // SAFETY: the count is 1 and no id matches, so that we are alone while `self` is borrowed.
+        Ok(unsafe { self.0.samples_mut() })
     }
 
     /// Copies the samples into another buffer of the pool.
@@ -245,9 +241,36 @@ impl BufferRef {
 
     /// Takes the slot out without dropping a reference.
     fn into_slot(self) -> Slot {
-        let this = ManuallyDrop::new(self);
-        let Slot { data, slab, index, len } = this.0;
-        Slot { data, slab, index, len }
+        ManuallyDrop::new(self).0.copied()
+    }
+
+    /// Takes the handle apart, for storage that holds plain words: where its slab is, and slot and length in one number.
+    /// The reference is kept; [`from_words`](Self::from_words) drops or uses it later.
+    pub(crate) fn into_words(self) -> (*mut (), u64) {
+        let Slot { slab, index, len, .. } = self.into_slot();
+        (slab.as_ptr().cast(), u64::from(index) << 32 | u64::from(len))
+    }
+
+    /// Puts a handle together again.
+    ///
+    /// # Safety
+    /// The words come from one call of [`into_words`](Self::into_words), whose reference the caller has now, and has
+    /// once: nobody else puts the same words together.
+    pub(crate) unsafe fn from_words(slab: *mut (), place: u64) -> Self {
+        let (index, len) = ((place >> 32) as u32, place as u32);
+        // SAFETY: the words are those of a handle, whose slab is not null and whose slot is held by the reference that
+        // was not dropped: its storage is there.
+        unsafe {
+            let slab = SlabPtr::from_ptr(slab.cast()).unwrap_unchecked();
+            let class = slab.class_index();
+            Self(Slot {
+                data: NonNull::new_unchecked(slab.data(index)),
+                slab,
+                len,
+                index: index as u8,
+                class,
+            })
+        }
     }
 
     /// Puts the count where no number of drops reaches 0. The slot is lost.
@@ -262,24 +285,52 @@ impl BufferRef {
         }
     }
 
-    /// What the last handle's drop does.
+    /// Gives a reference up; true when it was the last one and the slot is to be returned.
+    ///
+    /// # Safety
+    /// The handle ends here. When this says false, the slot may be gone.
+    #[inline]
+    unsafe fn leave(&self) -> bool {
+        // Release: our reads are over before the slot's reuse.
+        let before = self.word().fetch_sub(1, weakened("pool-leave-relaxed", Ordering::Release));
+        match before & COUNT {
+            // SAFETY: from 1 to 0 by us.
+            1 => unsafe { self.end(before) },
+            2..=COUNT_MAX => false,
+            // Whoever went above the limit still held a reference while saturating, so that the slot did not become
+            // free in between and this store can only repeat that one.
+            _ => {
+                self.saturate(before);
+                false
+            }
+        }
+    }
+
+    /// Ends the shared life of a slot that nobody refers to; false when it is never to be used again.
     ///
     /// # Safety
     /// The count was just brought to 0 by this handle, whose word was `before`.
     #[inline]
-    unsafe fn end(&mut self, before: u64) {
+    unsafe fn end(&self, before: u64) -> bool {
         // Acquire pairs with the Release of the other handles' drops: their reads are over. A load rather than a
         // fence, which ThreadSanitizer does not understand.
-        self.word().load(Ordering::Acquire);
+        self.word().load(weakened("pool-last-drop-relaxed", Ordering::Acquire));
         if before / GENERATION_ONE == GENERATION_LAST {
             // SAFETY: the slot was never returned, so that the class is alive.
             unsafe { self.0.slab.class().as_ref() }.rare.retired.fetch_add(1, Ordering::Relaxed);
-            return;
+            return false;
         }
         // Nobody looks up a count of 0, so that the word is ours. The bitmap's Release publishes it.
-        self.word().store(before - 1 + GENERATION_ONE, Ordering::Relaxed);
-        // SAFETY: we were the last, and end here.
-        unsafe { self.0.release() };
+        let generation = if mutant("pool-same-generation") { 0 } else { GENERATION_ONE };
+        self.word().store(before - 1 + generation, Ordering::Relaxed);
+        true
+    }
+
+    /// Gives the reference up; the slot, if it was the last one, is the caller's to return.
+    pub(super) fn into_last(self) -> Option<Slot> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped.
+        unsafe { this.leave() }.then(|| this.0.copied())
     }
 }
 
@@ -294,23 +345,18 @@ impl Clone for BufferRef {
         if before & COUNT >= COUNT_MAX {
             self.saturate(before);
         }
-        let Slot { data, slab, index, len } = self.0;
-        Self(Slot { data, slab, index, len })
+        Self(self.0.copied())
     }
 }
 
 impl Drop for BufferRef {
     #[inline]
     fn drop(&mut self) {
-        // Release: our reads are over before the slot's reuse.
-        let before = self.word().fetch_sub(1, Ordering::Release);
-        match before & COUNT {
-            // SAFETY: from 1 to 0 by us.
-            1 => unsafe { self.end(before) },
-            2..=COUNT_MAX => {}
-            // Whoever went above the limit still held a reference while saturating, so that the slot did not become
-            // free in between and this store can only repeat that one.
-            _ => self.saturate(before),
+        // SAFETY: this handle, which ends here; if it was the last, the slot is ours to return.
+        unsafe {
+            if self.leave() {
+                self.0.release();
+            }
         }
     }
 }

@@ -20,7 +20,12 @@ fn small() -> BufferRecyclingPool {
 #[test]
 fn a_bad_configuration_is_refused_by_class_value_and_range() {
     let refused = |classes: &[ClassConfig], budget_bytes| {
-        BufferRecyclingPool::new(PoolConfig { classes: classes.into(), budget_bytes }).unwrap_err()
+        BufferRecyclingPool::new(PoolConfig {
+            classes: classes.into(),
+            budget_bytes,
+            ..PoolConfig::default()
+        })
+        .unwrap_err()
     };
     let mib = 1 << 20;
     let cases: Vec<(PoolConfigError, PoolConfigError, &str)> = vec![
@@ -110,7 +115,10 @@ fn every_miss_policy_does_what_it_says_and_is_counted() {
     assert_eq!(m.hit_rate(), Some(0.78));
     drop((all, rest, up, up_too, down, grown));
     let m = pool.metrics();
-    assert_eq!((m.releases(), m.states()), (45, BufferStates { allocated: 0, in_use: 0, recycled: 45 }));
+    assert_eq!(
+        (m.releases(), m.states()),
+        (45, BufferStates { allocated: 0, in_use: 0, cached: 0, recycled: 45 })
+    );
 }
 
 #[test]
@@ -219,7 +227,8 @@ fn buffers_outlive_their_pool() {
 
 #[test]
 fn the_budget_covers_everything_and_clear_gives_back() {
-    let config = PoolConfig { classes: vec![class(1024, 1000, 0)], budget_bytes: 1 << 20 };
+    let config =
+        PoolConfig { classes: vec![class(1024, 1000, 0)], budget_bytes: 1 << 20, ..PoolConfig::default() };
     let pool = BufferRecyclingPool::new(config).unwrap();
     let empty = pool.metrics().held_bytes;
     let mut held = Vec::new();
@@ -244,7 +253,7 @@ fn the_budget_covers_everything_and_clear_gives_back() {
     held.truncate(1);
     let fragmented = pool.metrics();
     assert!(fragmented.fragmentation_percent() > 0.0);
-    let freed = pool.clear();
+    let freed = pool.clear().freed_bytes;
     let slab = pool.metrics();
     assert_eq!(slab.held_bytes + freed, full.held_bytes);
     assert_eq!((slab.states().in_use, slab.classes[0].in_use_peak), (1, full.classes[0].in_use_peak));
@@ -279,10 +288,10 @@ fn prewarm_counts_what_is_there_and_grow_what_is_added() {
         Err(GrowError::ClassFull { class: 64, buffers: 100, buffers_max: 100 }),
         "the four that were left are there"
     );
-    assert_eq!(pool.metrics().states(), BufferStates { allocated: 100, in_use: 0, recycled: 0 });
+    assert_eq!(pool.metrics().states(), BufferStates { allocated: 100, in_use: 0, cached: 0, recycled: 0 });
     assert_eq!(pool.grow(65, 1), Err(GrowError::TooLarge { samples: 65, largest: 64 }));
     drop(pool.acquire(64, Miss::Fail));
-    assert_eq!(pool.metrics().states(), BufferStates { allocated: 99, in_use: 0, recycled: 1 });
+    assert_eq!(pool.metrics().states(), BufferStates { allocated: 99, in_use: 0, cached: 0, recycled: 1 });
 }
 
 #[test]

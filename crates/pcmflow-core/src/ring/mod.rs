@@ -36,6 +36,7 @@ pub use gauge::{BufferState, Gauge};
 pub use producer::{Producer, PushError, Vacant};
 
 use crate::sync::Arc;
+pub(crate) use shared::Padded;
 use shared::Shared;
 
 /// Why a ring could not be made.

@@ -6,6 +6,10 @@
 //! tell it.
 #![cfg(pcmflow_loom)]
 
+mod broadcast;
+mod caches;
+mod link;
+mod pool;
 mod ring;
 
 use std::sync::Arc;

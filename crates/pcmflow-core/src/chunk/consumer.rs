@@ -1,0 +1,114 @@
+//! The half of a link that pops.
+
+use super::link::{Outlet, Packet, Shared, count};
+use crate::format::Frames;
+use crate::ledger::{EdgeSnapshot, Gap, LossCause};
+use crate::stream::Mark;
+use crate::sync::Arc;
+
+/// The half of a link that pops.
+#[derive(Debug)]
+pub struct ChunkConsumer {
+    pub(super) outlet: Outlet,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl ChunkConsumer {
+    /// Looks at the next packet without taking it: what is to be taken only once it was dealt with. It can't be evicted any
+    /// more.
+    ///
+    /// RT-safe: wait-free, no allocation. In a link that evicts lock-free: what keeps it busy are pushes, at most one try
+    /// for each that begins meanwhile.
+    pub fn peek(&mut self) -> Option<&Packet> {
+        match &mut self.outlet {
+            Outlet::Queue(packets) => packets.peek(),
+            Outlet::Evicting(packets) => packets.peek(),
+        }
+    }
+
+    /// Takes the next packet; none when the link is empty.
+    ///
+    /// RT-safe: as [`peek`](Self::peek).
+    pub fn pop(&mut self) -> Option<Packet> {
+        let packet = self.take()?;
+        if let Packet::Chunk(chunk) = &packet {
+            self.shared.reader.post_popped(chunk.frames());
+            count(&self.shared.pops);
+        }
+        Some(packet)
+    }
+
+    fn take(&mut self) -> Option<Packet> {
+        match &mut self.outlet {
+            Outlet::Queue(packets) => packets.pop(),
+            Outlet::Evicting(packets) => packets.pop(),
+        }
+    }
+
+    /// Whether the producer was dropped. What it sent before can still be taken, so [`pop`](Self::pop) *after* this to
+    /// know that no more will come.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn is_closed(&self) -> bool {
+        match &self.outlet {
+            Outlet::Queue(packets) => packets.is_closed(),
+            Outlet::Evicting(packets) => packets.is_closed(),
+        }
+    }
+
+    /// Throws out what is there now, posted under `cause`, and tells `on_gap` of every gap that this leaves, and of those
+    /// that were in the link. Cuts are thrown out too. Where the producer goes on meanwhile, some of what it sends may be
+    /// thrown out with the rest.
+    ///
+    /// RT-safe when `on_gap` is: wait-free in the packets thrown out (lock-free where the link evicts), no allocation, no
+    /// free (buffers go to their pool).
+    pub fn clear(&mut self, cause: LossCause, mut on_gap: impl FnMut(Gap)) {
+        let packets_max = match &mut self.outlet {
+            Outlet::Queue(packets) => packets.available(),
+            Outlet::Evicting(packets) => packets.packets_max(),
+        };
+        for _ in 0..packets_max {
+            match self.take() {
+                Some(Packet::Chunk(chunk)) => {
+                    self.shared.reader.post_evicted(chunk.frames(), cause);
+                    count(&self.shared.drops);
+                    on_gap(Gap { position: chunk.position(), frames: chunk.frames(), cause });
+                }
+                Some(Packet::Mark(Mark::Gap(gap))) => on_gap(gap),
+                Some(Packet::Mark(Mark::Cut(_))) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Both ends' books beside the frames inside, which are measured by looking at every chunk. Exact when the producer
+    /// rests.
+    ///
+    /// RT-safe: wait-free in the capacity, no allocation.
+    pub fn snapshot(&mut self) -> EdgeSnapshot {
+        let occupancy = match &mut self.outlet {
+            Outlet::Queue(packets) => {
+                let inside = packets.available();
+                let mut occupancy = Frames::ZERO;
+                if let Ok(packets) = packets.read_chunk(inside) {
+                    let (first, second) = packets.as_slices();
+                    for packet in first.iter().chain(second) {
+                        if let Packet::Chunk(chunk) = packet {
+                            occupancy += chunk.frames();
+                        }
+                    }
+                }
+                occupancy
+            }
+            Outlet::Evicting(packets) => packets.frames(),
+        };
+        EdgeSnapshot {
+            accepted: self.shared.writer.accepted(),
+            popped: self.shared.reader.popped(),
+            evicted: self.shared.writer.evicted() + self.shared.reader.evicted(),
+            occupancy,
+            lost: self.shared.writer.lost(),
+            overruns: self.shared.writer.overruns(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The half of a link that pushes.
+
+use super::evict;
+use super::link::{Inlet, Packet, count};
+use super::{AudioChunk, LinkGauge};
+use crate::ring::PushError;
+use crate::stream::Mark;
+
+/// The half of a link that pushes.
+#[derive(Debug)]
+pub struct ChunkProducer {
+    pub(super) inlet: Inlet,
+    pub(super) gauge: LinkGauge,
+    pub(super) threshold_percent: u8,
+    /// The last chunk that was sent made another one go: more of it is the same overrun.
+    pub(super) evicting: bool,
+}
+
+impl ChunkProducer {
+    /// Sends a chunk. Where the link evicts, the oldest one may go for it; its buffer returns to its pool.
+    ///
+    /// RT-safe: wait-free, no allocation, no free.
+    ///
+    /// # Errors
+    /// [`PushError::Full`] and [`PushError::Closed`] hand the chunk back; a link that evicts is never full of chunks.
+    pub fn push(&mut self, chunk: AudioChunk) -> Result<(), PushError<AudioChunk>> {
+        let shared = &*self.gauge.shared;
+        // Posted before the chunk is visible, so that a reader's books never run ahead of the writer's.
+        let accept = |chunk: &AudioChunk| {
+            shared.writer.post_accepted(chunk.frames());
+            count(&shared.pushes);
+        };
+        if self.is_closed() {
+            count(&shared.rejected);
+            return Err(PushError::Closed(chunk));
+        }
+        match &mut self.inlet {
+            Inlet::Queue(packets) => match packets.vacant() {
+                Some(slot) => {
+                    accept(&chunk);
+                    slot.fill(Packet::Chunk(chunk));
+                }
+                None => {
+                    count(&shared.rejected);
+                    return Err(PushError::Full(chunk));
+                }
+            },
+            Inlet::Evicting(packets) => {
+                accept(&chunk);
+                let evicted = packets.push(chunk);
+                if evicted.is_some() && !self.evicting {
+                    shared.writer.post_overrun();
+                }
+                self.evicting = evicted.is_some();
+                if let Some(oldest) = evicted {
+                    shared.writer.post_evicted(oldest.frames(), evict::CAUSE);
+                    count(&shared.evictions);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a mark, at its place between the chunks.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    ///
+    /// # Errors
+    /// [`PushError::Full`] and [`PushError::Closed`] hand the mark back.
+    pub fn mark(&mut self, mark: Mark) -> Result<(), PushError<Mark>> {
+        if self.is_closed() {
+            return Err(PushError::Closed(mark));
+        }
+        let full = PushError::Full(mark);
+        match &mut self.inlet {
+            Inlet::Queue(packets) => packets.vacant().ok_or(full)?.fill(Packet::Mark(mark)),
+            Inlet::Evicting(packets) => packets.vacant_mark().ok_or(full)?.fill(mark),
+        }
+        Ok(())
+    }
+
+    /// Whether a packet of either kind can be sent now. Once true it stays true until one is sent.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn has_room(&mut self) -> bool {
+        match &mut self.inlet {
+            Inlet::Queue(packets) => packets.has_room(1),
+            Inlet::Evicting(packets) => packets.has_room(),
+        }
+    }
+
+    /// Whether the use is above the threshold: the consumer is falling behind.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn is_pressed(&mut self) -> bool {
+        self.gauge.occupancy() * 100 > self.gauge.capacity() * usize::from(self.threshold_percent)
+    }
+
+    /// Whether the consumer was dropped.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn is_closed(&self) -> bool {
+        match &self.inlet {
+            Inlet::Queue(packets) => packets.is_closed(),
+            Inlet::Evicting(packets) => packets.is_closed(),
+        }
+    }
+}

@@ -17,6 +17,12 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("link-written-relaxed", "link::each"),
     ("link-words-after-take", "link::each"),
     ("link-marks-before-chunk", "link::gaps"),
+    ("broadcast-reserve-late", "broadcast::"),
+    ("broadcast-no-release-fence", "broadcast::"),
+    ("broadcast-no-acquire-fence", "broadcast::"),
+    ("broadcast-no-recheck", "broadcast::"),
+    ("broadcast-commit-relaxed", "broadcast::"),
+    ("broadcast-half-word", "broadcast::halves"),
 ];
 
 /// Whether the seeded bug `name` is to show.

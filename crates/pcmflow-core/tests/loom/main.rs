@@ -6,6 +6,7 @@
 //! tell it.
 #![cfg(pcmflow_loom)]
 
+mod broadcast;
 mod link;
 mod ring;
 

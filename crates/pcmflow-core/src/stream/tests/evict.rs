@@ -158,8 +158,8 @@ fn an_end_that_somebody_knows_of_is_met_behind_the_last_eviction() {
 }
 
 proptest! {
-    /// Which frames arrive and which are evicted is what a list of all frames says: a reader that has met everything holds what it
-    /// asked for, and of what is written then the last of one capacity stay.
+    /// Which frames arrive and which are evicted is what a list of all frames says: a reader that has met everything
+    /// holds what it asked for, and of what is written then the last of one capacity stay.
     #[test]
     fn exactly_the_oldest_are_evicted(
         channels in 1u32..4,
@@ -206,7 +206,8 @@ proptest! {
                 0..4 => {
                     let first = expected.len();
                     let written = write_stamps(&mut writer, first as u64, n);
-                    // Where the marks ran out the rest of the write is lost at once, by the cause of the gap that could not be sent.
+                    // Where the marks ran out the rest of the write is lost at once, by the cause of the gap that could
+                    // not be sent.
                     since.extend(first..first + written.accepted.0 as usize);
                     expected.resize(first + written.accepted.0 as usize, ARRIVED);
                     expected.resize(first + n as usize, LOST);

@@ -9,6 +9,7 @@
 mod broadcast;
 mod link;
 mod ring;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -39,17 +39,37 @@ const POSTINGS: &[Posting] = &[
     },
     Posting {
         what: "frames that the link accepted",
-        file: "crates/pcmflow-core/src/chunk/link.rs",
-        line: "self.shared.writer.post_accepted(chunk.frames());",
+        file: "crates/pcmflow-core/src/chunk/producer.rs",
+        line: "shared.writer.post_accepted(chunk.frames());",
+    },
+    Posting {
+        what: "frames that the link evicted",
+        file: "crates/pcmflow-core/src/chunk/producer.rs",
+        line: "shared.writer.post_evicted(oldest.frames(), evict::CAUSE);",
+    },
+    Posting {
+        what: "frames that the consumer found evicted from the link",
+        file: "crates/pcmflow-core/src/chunk/evict.rs",
+        line: "self.evicted += gap.frames;",
+    },
+    Posting {
+        what: "gaps where the link evicted frames",
+        file: "crates/pcmflow-core/src/chunk/evict.rs",
+        line: "self.missing |= self.chunks.next() - next > taken;",
+    },
+    Posting {
+        what: "frames that the ring evicted",
+        file: "crates/pcmflow-core/src/stream/reader.rs",
+        line: "self.books.reader.post_evicted(frames, LossCause::Overflow);",
     },
     Posting {
         what: "frames that left the link",
-        file: "crates/pcmflow-core/src/chunk/link.rs",
+        file: "crates/pcmflow-core/src/chunk/consumer.rs",
         line: "self.shared.reader.post_popped(chunk.frames());",
     },
     Posting {
         what: "frames that a dead consumer left in the link",
-        file: "crates/pcmflow-core/src/chunk/link.rs",
+        file: "crates/pcmflow-core/src/chunk/consumer.rs",
         line: "self.shared.reader.post_evicted(chunk.frames(), cause);",
     },
     Posting {

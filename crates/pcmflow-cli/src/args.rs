@@ -85,7 +85,8 @@ pub(crate) struct FlowArgs {
     #[arg(long, default_value_t)]
     pub(crate) profile: Profile,
     /// What becomes of frames that a full ring does not take, at a source that can't wait: reject (they are handed back to
-    /// the source, which counts them) or drop-newest (the ring drops and counts them)
+    /// the source, which counts them), drop-newest (the ring drops and counts them) or evict-oldest (the oldest frames on
+    /// their way give way to them, and are counted: what arrives is fresh)
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub(crate) overflow: Overflow,
     /// Trouble on purpose: slow-consumer=30ms makes every block take that much longer, stall=500ms@2s stops the consumer

@@ -40,6 +40,7 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("link-written-relaxed", "link::each"),
     ("link-words-after-take", "link::each"),
     ("link-marks-before-chunk", "link::gaps"),
+    ("broadcast-lost-beyond-commit", "stream::"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -12,6 +12,7 @@ use pcmflow::runtime::{
     ChunkCx, Consumer, ConsumerError, Flow, FlowConfig, FlowReport, Inject, Pacing, RunningFlow, Stop,
 };
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Yields `frames` frames, each sample the number of its frame; then ends, or hangs until its `release` is dropped.
@@ -129,7 +130,7 @@ fn a_fast_flow_loses_nothing_however_slow_its_consumer() {
 
 #[test]
 fn what_a_slow_consumer_makes_a_live_source_lose_tiles_the_timeline() {
-    for overflow in [Overflow::Reject, Overflow::DropNewest] {
+    for overflow in [Overflow::Reject, Overflow::DropNewest, Overflow::EvictOldest] {
         let inject = Some(Inject::SlowConsumer(Duration::from_millis(60)));
         let config = config(Pacing::RealTime, overflow, inject);
         let running = Flow::start(stamps(72_000, 2), Witness::default(), config, Stop::new()).unwrap();
@@ -138,8 +139,15 @@ fn what_a_slow_consumer_makes_a_live_source_lose_tiles_the_timeline() {
             witness.ended && report.balance.dropped[LossCause::Overflow] > Frames(0),
             "{overflow} lost nothing"
         );
-        assert!(report.xruns > 0 && report.pressure.episodes > 0);
+        assert!(report.xruns > 0);
         assert_tiles(&witness, &report, 72_000);
+        let [ring, link] = report.edges;
+        if overflow == Overflow::EvictOldest {
+            assert!(link.evicted[LossCause::Overflow] > Frames(0) && ring.lost.total() == Frames(0));
+            assert_eq!(witness.arrived.last(), Some(&71_999), "the newest block is never evicted");
+        } else {
+            assert!(ring.lost[LossCause::Overflow] > Frames(0) && report.pressure.episodes > 0);
+        }
     }
 }
 
@@ -147,18 +155,24 @@ fn what_a_slow_consumer_makes_a_live_source_lose_tiles_the_timeline() {
 fn a_stall_is_one_episode_of_loss() {
     let lasts = Duration::from_millis(700);
     let inject = Some(Inject::Stall { lasts, at: Duration::from_millis(200) });
-    let config = config(Pacing::RealTime, Overflow::Reject, inject);
-    let running = Flow::start(stamps(60_000, 1), Witness::default(), config, Stop::new()).unwrap();
-    let (witness, report) = running.join();
-    assert!(!witness.gaps.is_empty());
-    assert_tiles(&witness, &report, 60_000);
+    for overflow in [Overflow::Reject, Overflow::EvictOldest] {
+        let config = config(Pacing::RealTime, overflow, inject);
+        let running = Flow::start(stamps(60_000, 1), Witness::default(), config, Stop::new()).unwrap();
+        let (witness, report) = running.join();
+        assert!(!witness.gaps.is_empty());
+        assert_tiles(&witness, &report, 60_000);
+    }
 }
 
 #[test]
 fn what_a_failing_consumer_leaves_is_booked() {
-    for pacing in [Pacing::Fast, Pacing::RealTime] {
+    for (pacing, overflow) in [
+        (Pacing::Fast, Overflow::Reject),
+        (Pacing::RealTime, Overflow::Reject),
+        (Pacing::RealTime, Overflow::EvictOldest),
+    ] {
         let witness = Witness { fail_at: Some(5), ..Witness::default() };
-        let config = config(pacing, Overflow::Reject, None);
+        let config = config(pacing, overflow, None);
         let running = Flow::start(stamps(48_000, 1), witness, config, Stop::new()).unwrap();
         let (witness, report) = running.join();
         assert!(report.consumer_error.unwrap().to_string().contains("as it was told to"));
@@ -197,6 +211,50 @@ fn a_consumer_may_keep_chunks() {
     for (chunk, first) in keeper.0.iter().zip((0u64..).step_by(1024)) {
         assert_eq!(chunk.samples()[0] as u64, first, "a buffer was used again while it was kept");
     }
+}
+
+/// Keeps every chunk as long as it may.
+struct Hoarder {
+    witness: Witness,
+    hoard: Arc<Mutex<Option<Vec<AudioChunk>>>>,
+}
+
+impl Consumer for Hoarder {
+    fn chunk(&mut self, chunk: &AudioChunk, cx: &ChunkCx) -> Result<(), ConsumerError> {
+        if let Some(hoard) = &mut *self.hoard.lock().unwrap() {
+            hoard.push(chunk.clone());
+        }
+        self.witness.chunk(chunk, cx)
+    }
+    fn gap(&mut self, gap: Gap) -> Result<(), ConsumerError> {
+        self.witness.gap(gap)
+    }
+}
+
+#[test]
+fn the_ring_evicts_when_there_is_no_buffer_for_what_it_holds() {
+    // A second of this is all that the pool may hold.
+    let format = StreamFormat::new(192_000, 64).unwrap();
+    let source = Box::new(Stamps { format, ..*stamps(1 << 24, 1) });
+    let hoard = Arc::new(Mutex::new(Some(Vec::new())));
+    let hoarder = Hoarder { witness: Witness::default(), hoard: hoard.clone() };
+    let stop = Stop::new();
+    let config = FlowConfig {
+        block: BlockSize::new(Frames(2048)).unwrap(),
+        ..config(Pacing::RealTime, Overflow::EvictOldest, None)
+    };
+    let running = Flow::start(source, hoarder, config, stop.clone()).unwrap();
+    wait_for(&running, |running| {
+        let now = running.snapshot();
+        now.ring >= now.ring_capacity
+    });
+    let full = running.snapshot().frames_in;
+    wait_for(&running, |running| running.snapshot().frames_in > full + Frames(4096));
+    *hoard.lock().unwrap() = None;
+    stop.ask();
+    let (hoarder, report) = running.join();
+    assert!(report.edges[0].evicted[LossCause::Overflow] > Frames(0), "{:?}", report.edges);
+    assert_tiles(&hoarder.witness, &report, report.balance.frames_in.0);
 }
 
 /// A source that panics at its third read.

@@ -60,10 +60,19 @@ impl Parts {
         let capacity = Frames(4 * BLOCK);
         let (writer, reader, ring) =
             stream(StreamConfig { format, capacity, quantum: Frames(128), overflow }).unwrap();
-        let link = AudioRingBuffer::with_capacity(4).unwrap();
+        let evicting = overflow == Overflow::EvictOldest;
+        let link =
+            if evicting { AudioRingBuffer::evicting_oldest(4) } else { AudioRingBuffer::with_capacity(4) };
+        let link = link.unwrap();
         let gauge = link.gauge();
         let (chunks_in, chunks_out) = link.split();
-        let class = ClassConfig { samples: BLOCK as usize * CHANNELS, buffers_max: 3, buffers_prewarm: 3 };
+        // Too few for a link that waits; as many as one that evicts can hold, with one in hand and one to be filled.
+        let buffers = if evicting { 6 } else { 3 };
+        let class = ClassConfig {
+            samples: BLOCK as usize * CHANNELS,
+            buffers_max: buffers,
+            buffers_prewarm: buffers,
+        };
         let (health, monitor) = BufferHealthMonitor::new(HealthConfig::default(), 0).unwrap();
         Self {
             source,
@@ -214,6 +223,12 @@ fn the_steady_state_never_calls_the_allocator() {
         let edges = [parts.ring.snapshot(), parts.chunks_out.snapshot()];
         let balance = Balance::close(parts.frames_in, &edges, &parts.timeline);
         assert_eq!(balance.unaccounted, Frames::ZERO, "{balance:?}");
+        let evicted = edges.iter().all(|edge| edge.evicted[LossCause::Overflow] > Frames::ZERO);
+        assert_eq!(
+            evicted,
+            overflow == Overflow::EvictOldest,
+            "ring and link both evict, or none does: {edges:?}"
+        );
         assert_eq!(balance.dropped, parts.timeline.lost());
         let snapshot = parts.monitor.snapshot(parts.now_ns);
         assert!(snapshot.total.latency.p99_ns() > 0);

@@ -59,6 +59,16 @@ fn a_stall_and_drop_newest() {
 }
 
 #[test]
+fn a_slow_consumer_and_evict_oldest() {
+    pipe(1, "evict-oldest", SLOW, "cut");
+}
+
+#[test]
+fn a_stall_and_evict_oldest() {
+    pipe(2, "evict-oldest", STALL, "silence");
+}
+
+#[test]
 fn silence_stands_exactly_where_frames_are_missing() {
     pipe(1, "reject", SLOW, "silence");
 }
@@ -104,7 +114,7 @@ fn a_live_flow_that_keeps_up_loses_nothing() {
 fn a_fast_flow_loses_nothing_however_slow_its_consumer() {
     let place = Place::new();
     let frames = 60_000;
-    for overflow in ["reject", "drop-newest"] {
+    for overflow in ["reject", "drop-newest", "evict-oldest"] {
         let run = line(&format!(
             "pipe - --raw f32le,channels=2 --fast --overflow {overflow} --inject slow-consumer=5ms --format f32le --summary"
         ))

@@ -1,8 +1,8 @@
 //! A ring of frames that keeps books: what stands between an audio callback and the code that thinks.
 //!
 //! [`stream`] makes a [`StreamWriter`] for the audio thread and a [`StreamReader`] for the other side. On top of
-//! [`CircularBuffer`], or on a [`BroadcastRing`](crate::broadcast::BroadcastRing) where the oldest is evicted, they add what a
-//! bare ring of samples lacks:
+//! [`CircularBuffer`], or on a [`BroadcastRing`](crate::broadcast::BroadcastRing) where the oldest is evicted, they add
+//! what a bare ring of samples lacks:
 //!
 //! - **whole frames** of one [`StreamFormat`], interleaved;
 //! - **positions**: each frame has its place on the source's timeline, lost ones included;
@@ -19,11 +19,11 @@
 //! # Evicting the oldest
 //! With [`Overflow::EvictOldest`] the writer always has room, and never learns what it overwrote unread. The reader does: it
 //! copies frames out before it announces them, so that what is announced stays, and meets what was overwritten as gaps by
-//! [`LossCause::Overflow`], in order with the gaps and cuts that the writer sent. It posts them as *evicted*, and each run of
-//! them, up to the next frame that is read, as one overrun. Until the reader gets there, a [snapshot](StreamGauge::snapshot)
-//! measures what was overwritten, so that `accepted = popped + evicted + occupancy` holds at rest however far behind the reader is.
-//! Gap and cut marks are not evicted: a writer that loses frames by other causes while the reader stands still may find
-//! their store full, and then gives up what it is offered, as above.
+//! [`LossCause::Overflow`], in order with the gaps and cuts that the writer sent. It posts them as *evicted*, and each
+//! run of them, up to the next frame that is read, as one overrun. Until the reader gets there, a
+//! [snapshot](StreamGauge::snapshot) measures what was overwritten, so that `accepted = popped + evicted + occupancy`
+//! holds at rest however far behind the reader is. Gap and cut marks are not evicted: a writer that loses frames by other
+//! causes while the reader stands still may find their store full, and then gives up what it is offered, as above.
 
 mod mark;
 mod reader;

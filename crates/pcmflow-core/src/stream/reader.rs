@@ -168,8 +168,7 @@ impl StreamReader {
             Mark::Cut(mut cut) => {
                 // The writer does not know what it overwrote unread: what it took in, less that, is what came through.
                 for (cause, frames) in self.books.reader.evicted().iter() {
-                    cut.accepted = cut.accepted - frames;
-                    cut.lost[cause] += frames;
+                    cut = cut.after_eviction(frames, cause);
                 }
                 Next::Cut(cut)
             }

@@ -11,6 +11,7 @@ mod caches;
 mod link;
 mod pool;
 mod ring;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

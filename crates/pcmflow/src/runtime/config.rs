@@ -28,7 +28,8 @@ pub struct FlowConfig {
     pub block: BlockSize,
     /// Who sets the pace.
     pub pacing: Pacing,
-    /// What a live source does when the ring is full; a fast one waits.
+    /// What a live flow does when it is full; a fast one waits. With [`Overflow::EvictOldest`] ring and link let the oldest
+    /// frames go, so that the consumer hears the freshest; otherwise the ring loses, and the link waits.
     pub overflow: Overflow,
     /// Trouble on purpose.
     pub inject: Option<Inject>,

@@ -71,12 +71,17 @@ impl Flow {
         let overflow = if config.pacing == Pacing::Fast { Overflow::Reject } else { config.overflow };
         let capacity = config.ring_frames(format.rate);
         let (writer, reader, ring) = stream(StreamConfig { format, capacity, quantum, overflow })?;
-        let link = AudioRingBuffer::with_capacity(FlowConfig::LINK_PACKETS)?;
+        // Where the freshest frames count, old chunks must not hold them up either.
+        let (link, in_hand) = match overflow {
+            Overflow::EvictOldest => (AudioRingBuffer::evicting_oldest(FlowConfig::LINK_PACKETS)?, 1),
+            _ => (AudioRingBuffer::with_capacity(FlowConfig::LINK_PACKETS)?, 0),
+        };
         let link_gauge = link.gauge();
         let (chunks_in, chunks_out) = link.split();
-        // One buffer for each place in the link, one that is being filled; more when the consumer keeps some.
+        // One buffer for each place in the link, one that is being filled, one that was taken from its place to be consumed;
+        // more when the consumer keeps some.
         let samples = block.samples(format.channels);
-        let buffers = FlowConfig::LINK_PACKETS + 1;
+        let buffers = FlowConfig::LINK_PACKETS + 1 + in_hand;
         let pool = BufferRecyclingPool::new(PoolConfig {
             classes: vec![ClassConfig {
                 samples,
@@ -191,14 +196,15 @@ impl<C: Consumer> RunningFlow<C> {
     /// What the flow is doing now. Each figure is of its own instant; only `settled` is a claim about all frames before
     /// a position.
     pub fn snapshot(&self) -> FlowSnapshot {
+        let ring = self.ring.snapshot();
         FlowSnapshot {
             format: self.format,
             elapsed_ns: self.clock.now_ns(),
             frames_in: Frames(self.live.frames_in.load(Ordering::Relaxed)),
             delivered: Frames(self.live.delivered.load(Ordering::Relaxed)),
-            lost: self.ring.snapshot().lost,
+            lost: ring.lost + ring.evicted + self.link.evicted(),
             settled: self.live.settled(),
-            ring: self.ring.occupancy(),
+            ring: ring.occupancy,
             ring_capacity: self.ring.capacity(),
             link: self.link.occupancy(),
             link_capacity: self.link.capacity(),

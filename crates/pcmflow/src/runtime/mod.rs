@@ -6,9 +6,10 @@
 //!            StreamWriter ═ ring ═ BufferAnalyzer     ChunkProducer ═ link ═ ChunkConsumer
 //! ```
 //!
-//! Nothing is lost on the way but at the first ring, where a live source meets a flow that is too slow; every such loss
-//! is counted by the writer, travels in band as a gap, and is entered by the consumer, so that the books of both ends
-//! can be held against each other (see [`crate::core::ledger`]).
+//! Nothing is lost on the way but at the first ring, where a live source meets a flow that is too slow, and at the link, where
+//! the oldest frames are to go ([`Overflow::EvictOldest`](crate::core::stream::Overflow::EvictOldest)). Every such loss is
+//! counted where it happens, comes in order as a gap, and is entered by the consumer, so that the books of both ends can
+//! be held against each other (see [`crate::core::ledger`]).
 
 mod clock;
 mod config;

@@ -19,7 +19,7 @@ pub struct FlowSnapshot {
     pub frames_in: Frames,
     /// Frames that the consumer got.
     pub delivered: Frames,
-    /// Frames that a full ring lost, by cause.
+    /// Frames that ring and link lost or evicted, by cause.
     pub lost: Losses,
     /// Up to where the books of both ends were held against each other, and what differed.
     pub settled: Settled,

@@ -158,8 +158,8 @@ fn an_end_that_somebody_knows_of_is_met_behind_the_last_eviction() {
 }
 
 proptest! {
-    /// Which frames arrive and which are evicted is what a list of all frames says: a reader that has met everything holds what it
-    /// asked for, and of what is written then the last of one capacity stay.
+    /// Which frames arrive and which are evicted is what a list of all frames says: a reader that has met everything
+    /// holds what it asked for, and of what is written then the last of one capacity stay.
     #[test]
     fn exactly_the_oldest_are_evicted(
         channels in 1u32..4,
@@ -167,7 +167,9 @@ proptest! {
         quantum in 1u64..9,
         steps in proptest::collection::vec((0u8..8, 0u64..60), 1..80),
     ) {
-        const EVICTED: u8 = 3;
+        const ARRIVED: u8 = 1;
+        const EVICTED: u8 = 2;
+        const LOST: u8 = 3;
         let (mut writer, mut reader, gauge) =
             stream(config(channels, capacity, quantum, Overflow::EvictOldest)).unwrap();
         let capacity = gauge.capacity().0 as usize;
@@ -182,12 +184,12 @@ proptest! {
                     assert_eq!(reader.read(&mut samples), frames);
                     for (n, frame) in samples.chunks(channels as usize).enumerate() {
                         assert!(frame.iter().all(|sample| *sample as u64 == position.0 + n as u64));
-                        fate.push(1);
+                        fate.push(ARRIVED);
                     }
                 }
                 Next::Gap(gap) => {
-                    let fates = if gap.cause == LossCause::Overflow { EVICTED } else { 2 };
-                    fate.extend((0..gap.frames.0).map(|_| fates));
+                    let lost = if gap.cause == LossCause::Overflow { EVICTED } else { LOST };
+                    fate.resize(fate.len() + gap.frames.0 as usize, lost);
                 }
                 Next::Cut(_) => {}
                 Next::Pending | Next::End => break,
@@ -204,14 +206,15 @@ proptest! {
                 0..4 => {
                     let first = expected.len();
                     let written = write_stamps(&mut writer, first as u64, n);
-                    // Where the marks ran out the rest of the write is lost at once, by the same cause.
+                    // Where the marks ran out the rest of the write is lost at once, by the cause of the gap that could
+                    // not be sent.
                     since.extend(first..first + written.accepted.0 as usize);
-                    expected.resize(first + written.accepted.0 as usize, 1);
-                    expected.resize(first + n as usize, EVICTED);
+                    expected.resize(first + written.accepted.0 as usize, ARRIVED);
+                    expected.resize(first + n as usize, LOST);
                 }
                 4 => {
                     writer.give_up(Frames(n), LossCause::Device);
-                    expected.resize(expected.len() + n as usize, 2);
+                    expected.resize(expected.len() + n as usize, LOST);
                 }
                 5 => { writer.cut(); }
                 _ => {

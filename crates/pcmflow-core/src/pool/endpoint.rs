@@ -134,7 +134,7 @@ impl PoolEndpoint {
         if self.undisturbed()
             && let Some(cache) = self.caches().get(class)
             // SAFETY: `&mut self`: we are the one user, and a handle.
-            && let Some(slot) = unsafe { cache.pop(class as u8) }
+            && let Some(slot) = unsafe { cache.pop() }
         {
             return Ok(self.hand_out(slot));
         }
@@ -146,7 +146,7 @@ impl PoolEndpoint {
     fn hand_out(&self, slot: Slot) -> PooledBuffer {
         // SAFETY: the slot is ours until the handle is made, which owns it then.
         unsafe {
-            slot.slab.header(u32::from(slot.index)).owner.store(self.owner.0, Ordering::Relaxed);
+            slot.slab.header(slot.at.slot()).owner.store(self.owner.0, Ordering::Relaxed);
             PooledBuffer::from_slot(slot)
         }
     }
@@ -172,7 +172,7 @@ impl PoolEndpoint {
                         return Ok(PooledBuffer::from_taken(taken, self.owner));
                     }
                 } else if cache.refill(class)
-                    && let Some(slot) = cache.pop(index as u8)
+                    && let Some(slot) = cache.pop()
                 {
                     return Ok(self.hand_out(slot));
                 }
@@ -217,7 +217,7 @@ impl PoolEndpoint {
         unsafe {
             let kept = slot.slab.is_cached_by(self.inner.as_ptr())
                 && self.undisturbed()
-                && self.caches().get(usize::from(slot.class)).is_some_and(|cache| cache.push(&slot));
+                && self.caches().get(slot.at.class()).is_some_and(|cache| cache.push(&slot));
             if !kept {
                 self.put_back(slot);
             }
@@ -233,7 +233,7 @@ impl PoolEndpoint {
         if !self.undisturbed() {
             self.flush();
         }
-        let index = usize::from(slot.class);
+        let index = slot.at.class();
         // SAFETY: we hold the slot until it is released or cached, are the one user of the caches, and a handle. A slab
         // that is cached by this pool is this pool's, so that its class is.
         unsafe {

@@ -157,13 +157,14 @@ impl Cache {
         true
     }
 
-    /// Fills half of it with slots of one slab of `class`, its own; false when none was free.
+    /// Fills three quarters of it with slots of one slab of `class`, its own; false when none was free. The rest is for
+    /// those that come back before more are asked for.
     ///
     /// # Safety
     /// The caller is the one user of the endpoint, and holds a handle of the pool. The cache is empty.
     pub(super) unsafe fn refill(&self, class: &Class) -> bool {
         // SAFETY: as the caller says.
-        let Some((slab, mut bits)) = (unsafe { class.take_many(self.limit.div_ceil(2)) }) else {
+        let Some((slab, mut bits)) = (unsafe { class.take_many(self.limit - self.limit / 4) }) else {
             return false;
         };
         add(&self.refilled, u64::from(bits.count_ones()));
@@ -180,16 +181,15 @@ impl Cache {
         true
     }
 
-    /// Returns slots to their slabs until `keep` are left: one step a slab.
+    /// Returns all slots to their slabs: one step a slab.
     ///
     /// # Safety
     /// The caller is the one user of the endpoint, and holds a handle of the pool.
-    pub(super) unsafe fn spill(&self, class: &Class, keep: usize) {
-        let count = self.count();
-        let Some(places) = self.places.get(keep..count) else { return };
+    pub(super) unsafe fn spill(&self, class: &Class) {
+        let Some(places) = self.places.get(..self.count()) else { return };
         // Before the slots go: a reader may miss them, and never counts them as cached when somebody holds them.
         if !mutant("pool-spill-twice") {
-            self.count.store(keep as u32, Ordering::Relaxed);
+            self.count.store(0, Ordering::Relaxed);
         }
         let mut done = 0u32;
         for (first, place) in places.iter().enumerate() {

@@ -224,7 +224,8 @@ impl PoolEndpoint {
         }
     }
 
-    /// Returns a slot that can't be cached; if that is for want of room, half of the cache goes with it.
+    /// Returns a slot that can't be cached; if that is for want of room, the others go and it stays: a full cache says that
+    /// this thread releases more than it acquires.
     ///
     /// # Safety
     /// The caller hands the slot over, which nobody else holds.
@@ -240,7 +241,7 @@ impl PoolEndpoint {
             if slot.slab.is_cached_by(self.inner.as_ptr())
                 && let Some((class, cache)) = self.inner().classes.get(index).zip(self.caches().get(index))
             {
-                cache.spill(class, cache.count() / 2);
+                cache.spill(class);
                 if cache.push(&slot) {
                     return;
                 }
@@ -257,7 +258,7 @@ impl PoolEndpoint {
         self.recalls = self.inner().recalls.load(Ordering::Acquire);
         for (class, cache) in self.inner().classes.iter().zip(self.caches()) {
             // SAFETY: `&mut self`: we are the one user, and a handle.
-            unsafe { cache.spill(class, 0) };
+            unsafe { cache.spill(class) };
         }
     }
 

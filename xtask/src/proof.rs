@@ -127,12 +127,9 @@ fn seeds(target: &str) -> Vec<PathBuf> {
     [Some(own), formats].into_iter().flatten().filter(|directory| directory.is_dir()).collect()
 }
 
-/// Tests that TSan would accuse wrongly: they hand data over by `Mutex` and `mpsc`, whose contended paths lie in
-/// uninstrumented std. (A correct program of ten lines with a contended `Mutex` is reported just so.)
-const TSAN_SKIPPED: &[&str] = &[
-    "shared_buffers_are_read_written_and_looked_up_everywhere",
-    "the_last_drop_may_be_anywhere_and_the_pool_may_be_gone",
-];
+/// Tests that TSan would accuse wrongly: those that hand data over by `Mutex` or `mpsc`, whose contended paths lie in
+/// uninstrumented std. (A correct program of ten lines with a contended `Mutex` is reported just so.) There are none.
+const TSAN_SKIPPED: &[&str] = &[];
 
 /// Many threads on the rings, streams and pools of the core, every frame checked.
 fn stress(steps: &mut Steps, bounds: &Bounds) {

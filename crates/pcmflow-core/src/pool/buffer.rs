@@ -21,9 +21,30 @@ pub(super) struct Slot {
     pub(super) slab: SlabPtr,
     /// Samples written since the slot was acquired; never above the capacity.
     pub(super) len: u32,
-    pub(super) index: u8,
-    /// Index of the slab's class.
-    pub(super) class: u8,
+    pub(super) at: At,
+}
+
+/// Which slot of its slab, and of which class: in one register, as parts of one are slow to write and then read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct At(pub(super) u32);
+
+impl At {
+    #[inline]
+    pub(super) fn new(slot: u32, class: u8) -> Self {
+        Self(slot | u32::from(class) << 8)
+    }
+
+    /// Index of the slot in its slab.
+    #[inline]
+    pub(super) fn slot(self) -> u32 {
+        self.0 & 0xff
+    }
+
+    /// Index of the slab's class in the pool.
+    #[inline]
+    pub(super) fn class(self) -> usize {
+        (self.0 >> 8) as usize
+    }
 }
 
 impl Slot {
@@ -31,7 +52,7 @@ impl Slot {
     #[inline]
     pub(super) fn samples(&self) -> &[f32] {
         // SAFETY: the slot is held.
-        unsafe { self.slab.reads(u32::from(self.index)) };
+        unsafe { self.slab.reads(self.at.slot()) };
         // SAFETY: the slot is held, so that its storage is alive; `len` of its samples, all initialised, belong to
         // it; nobody writes to them while `self` is borrowed (unique handle: `&self`; shared: no writer).
         unsafe { slice::from_raw_parts(self.data.as_ptr(), self.len as usize) }
@@ -45,7 +66,7 @@ impl Slot {
 
     pub(super) fn owner(&self) -> OwnerId {
         // SAFETY: the slot is held, and belongs to the slab.
-        OwnerId(unsafe { self.slab.header(u32::from(self.index)) }.owner.load(Ordering::Relaxed))
+        OwnerId(unsafe { self.slab.header(self.at.slot()) }.owner.load(Ordering::Relaxed))
     }
 
     /// The samples for writing.
@@ -55,7 +76,7 @@ impl Slot {
     #[inline]
     pub(super) unsafe fn samples_mut(&mut self) -> &mut [f32] {
         // SAFETY: the slot is held.
-        unsafe { self.slab.writes(u32::from(self.index)) };
+        unsafe { self.slab.writes(self.at.slot()) };
         // SAFETY: as in `samples`, and nobody else reads or writes, says the caller.
         unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), self.len as usize) }
     }
@@ -63,8 +84,8 @@ impl Slot {
     /// A copy, for moving it from one handle to another.
     #[inline]
     pub(super) fn copied(&self) -> Self {
-        let Slot { data, slab, len, index, class } = *self;
-        Self { data, slab, len, index, class }
+        let Slot { data, slab, len, at } = *self;
+        Self { data, slab, len, at }
     }
 
     /// Returns the slot to its slab's bitmap.
@@ -79,7 +100,7 @@ impl Slot {
             if self.slab.is_open() {
                 self.slab.class().as_ref().note_free(self.slab.index());
             }
-            self.slab.put(1 << self.index);
+            self.slab.put(1 << self.at.slot());
         }
     }
 }
@@ -119,7 +140,7 @@ impl PooledBuffer {
         unsafe {
             slab.header(slot).owner.store(owner.0, Ordering::Relaxed);
             let data = NonNull::new_unchecked(slab.data(slot));
-            Self(Slot { data, slab, len: 0, index: slot as u8, class: slab.class_index() })
+            Self(Slot { data, slab, len: 0, at: At::new(slot, slab.class_index()) })
         }
     }
 
@@ -151,7 +172,7 @@ impl PooledBuffer {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn spare(&self) -> usize {
-        self.capacity() - self.len()
+        self.capacity() - self.0.len as usize
     }
 
     /// Who acquired it.
@@ -168,7 +189,7 @@ impl PooledBuffer {
     pub fn extend_from_slice(&mut self, samples: &[f32]) -> usize {
         let count = samples.len().min(self.spare());
         // SAFETY: the slot is held.
-        unsafe { self.0.slab.writes(u32::from(self.0.index)) };
+        unsafe { self.0.slab.writes(self.0.at.slot()) };
         // SAFETY: `len + count <= capacity`, so that the target lies in the slot, which we own; `samples` can't
         // overlap it, as our samples can only be borrowed from `self`, which is borrowed exclusively.
         unsafe {
@@ -189,11 +210,11 @@ impl PooledBuffer {
     pub fn extend_with(&mut self, count: usize, mut sample: impl FnMut(usize) -> f32) -> usize {
         let count = count.min(self.spare());
         // SAFETY: the slot is held.
-        unsafe { self.0.slab.writes(u32::from(self.0.index)) };
+        unsafe { self.0.slab.writes(self.0.at.slot()) };
         for i in 0..count {
             let value = sample(i);
             // SAFETY: `len < capacity`, as `count` was at most what was spare and `len` grew by one each time.
-            unsafe { self.0.data.as_ptr().add(self.len()).write(value) };
+            unsafe { self.0.data.as_ptr().add(self.0.len as usize).write(value) };
             self.0.len += 1;
         }
         count
@@ -204,7 +225,16 @@ impl PooledBuffer {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn push(&mut self, sample: f32) -> bool {
-        self.extend_from_slice(&[sample]) == 1
+        if self.spare() == 0 {
+            return false;
+        }
+        // SAFETY: the slot is held, and there is room for one more.
+        unsafe {
+            self.0.slab.writes(self.0.at.slot());
+            self.0.data.as_ptr().add(self.0.len as usize).write(sample);
+        }
+        self.0.len += 1;
+        true
     }
 
     /// Forgets all samples.

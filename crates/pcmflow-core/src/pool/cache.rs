@@ -4,7 +4,7 @@
 //! look at it from other threads. The memory is the pool's and lives as long as it, so that counts outlast their endpoint,
 //! and the next endpoint takes the place over.
 
-use super::buffer::Slot;
+use super::buffer::{At, Slot};
 use super::class::Class;
 use super::slab::{Slab, SlabPtr};
 use crate::mutant::is as mutant;
@@ -23,11 +23,11 @@ pub(super) const CACHE_SLOTS_MAX: usize = 2;
 struct Place {
     data: AtomicPtr<f32>,
     slab: AtomicPtr<Slab>,
-    index: AtomicU32,
+    at: AtomicU32,
 }
 
 /// Free slots of one class, and what was done with them.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(super) struct Cache {
     /// Places `..count` hold slots.
     count: AtomicU32,
@@ -70,7 +70,7 @@ impl Endpoint {
                 places: core::array::from_fn(|_| Place {
                     data: AtomicPtr::new(ptr::null_mut()),
                     slab: AtomicPtr::new(ptr::null_mut()),
-                    index: AtomicU32::new(0),
+                    at: AtomicU32::new(0),
                 }),
             })
             .collect();
@@ -120,7 +120,7 @@ impl Cache {
         self.places
             .iter()
             .take(self.count())
-            .map(|place| (place.slab.load(Ordering::Relaxed), place.index.load(Ordering::Relaxed)))
+            .map(|place| (place.slab.load(Ordering::Relaxed), At(place.at.load(Ordering::Relaxed)).slot()))
     }
 
     /// Takes the slot that was cached last.
@@ -128,7 +128,7 @@ impl Cache {
     /// # Safety
     /// The caller is the one user of the endpoint, and holds a handle of the pool.
     #[inline]
-    pub(super) unsafe fn pop(&self, class: u8) -> Option<Slot> {
+    pub(super) unsafe fn pop(&self) -> Option<Slot> {
         let count = self.count.load(Ordering::Relaxed).checked_sub(1)?;
         let place = self.places.get(count as usize)?;
         self.count.store(count, Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Cache {
         // SAFETY: places below the count hold what `push` put there, which are no null pointers.
         let data = unsafe { NonNull::new_unchecked(place.data.load(Ordering::Relaxed)) };
         let slab = SlabPtr::from_ptr(place.slab.load(Ordering::Relaxed))?;
-        Some(Slot { data, slab, len: 0, index: place.index.load(Ordering::Relaxed) as u8, class })
+        Some(Slot { data, slab, len: 0, at: At(place.at.load(Ordering::Relaxed)) })
     }
 
     /// Caches a slot; false when there is no room.
@@ -152,18 +152,19 @@ impl Cache {
         let Some(place) = self.places.get(count as usize) else { return false };
         place.data.store(slot.data.as_ptr(), Ordering::Relaxed);
         place.slab.store(slot.slab.as_ptr(), Ordering::Relaxed);
-        place.index.store(u32::from(slot.index), Ordering::Relaxed);
+        place.at.store(slot.at.0, Ordering::Relaxed);
         self.count.store(count + 1, Ordering::Relaxed);
         true
     }
 
-    /// Fills half of it with slots of one slab of `class`, its own; false when none was free.
+    /// Fills three quarters of it with slots of one slab of `class`, its own; false when none was free. The rest is for
+    /// those that come back before more are asked for.
     ///
     /// # Safety
     /// The caller is the one user of the endpoint, and holds a handle of the pool. The cache is empty.
     pub(super) unsafe fn refill(&self, class: &Class) -> bool {
         // SAFETY: as the caller says.
-        let Some((slab, mut bits)) = (unsafe { class.take_many(self.limit.div_ceil(2)) }) else {
+        let Some((slab, mut bits)) = (unsafe { class.take_many(self.limit - self.limit / 4) }) else {
             return false;
         };
         add(&self.refilled, u64::from(bits.count_ones()));
@@ -174,22 +175,21 @@ impl Cache {
             // SAFETY: the slots that were just taken, which are ours; there is room, as the cache was empty.
             unsafe {
                 let data = NonNull::new_unchecked(slab.data(index));
-                self.push(&Slot { data, slab, len: 0, index: index as u8, class: class.index() });
+                self.push(&Slot { data, slab, len: 0, at: At::new(index, class.index()) });
             }
         }
         true
     }
 
-    /// Returns slots to their slabs until `keep` are left: one step a slab.
+    /// Returns all slots to their slabs: one step a slab.
     ///
     /// # Safety
     /// The caller is the one user of the endpoint, and holds a handle of the pool.
-    pub(super) unsafe fn spill(&self, class: &Class, keep: usize) {
-        let count = self.count();
-        let Some(places) = self.places.get(keep..count) else { return };
+    pub(super) unsafe fn spill(&self, class: &Class) {
+        let Some(places) = self.places.get(..self.count()) else { return };
         // Before the slots go: a reader may miss them, and never counts them as cached when somebody holds them.
         if !mutant("pool-spill-twice") {
-            self.count.store(keep as u32, Ordering::Relaxed);
+            self.count.store(0, Ordering::Relaxed);
         }
         let mut done = 0u32;
         for (first, place) in places.iter().enumerate() {
@@ -201,7 +201,7 @@ impl Cache {
             for (at, other) in places.iter().enumerate().skip(first) {
                 if other.slab.load(Ordering::Relaxed) == slab {
                     done |= 1 << at;
-                    bits |= 1 << other.index.load(Ordering::Relaxed);
+                    bits |= 1 << At(other.at.load(Ordering::Relaxed)).slot();
                 }
             }
             if let Some(slab) = SlabPtr::from_ptr(slab) {

@@ -73,7 +73,7 @@ impl Class {
         budget_bytes: usize,
         memory: &'static dyn SlabMemory,
     ) -> Self {
-        let slot_bytes = SlabShape { capacity, slots: 1 }.storage_bytes();
+        let slot_bytes = capacity * size_of::<f32>();
         let target_bytes = SLAB_BYTES_MAX.min(budget_bytes / SLAB_BUDGET_SHARE);
         let slab_slots = (target_bytes / slot_bytes).clamp(1, SLOTS_MAX).min(buffers_max);
         let table = (0..buffers_max.div_ceil(slab_slots))

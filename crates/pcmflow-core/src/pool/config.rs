@@ -53,7 +53,7 @@ pub struct PoolConfig {
     /// which is 52 428 800 bytes.
     pub budget_bytes: usize,
     /// The most bytes of samples that one [endpoint](super::BufferRecyclingPool::endpoint) keeps to itself, each class
-    /// getting the same share; 0 turns the caches off. By default 256 KiB.
+    /// getting the same share; 0 turns the caches off. By default 320 KiB.
     pub endpoint_cache_bytes: usize,
 }
 
@@ -99,7 +99,7 @@ impl Default for PoolConfig {
         Self {
             classes: [256, 512, 1024, 2048, 4096].map(ClassConfig::new).into(),
             budget_bytes: 50 * 1024 * 1024,
-            endpoint_cache_bytes: 256 * 1024,
+            endpoint_cache_bytes: 320 * 1024,
         }
     }
 }

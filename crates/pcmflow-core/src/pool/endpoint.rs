@@ -134,7 +134,7 @@ impl PoolEndpoint {
         if self.undisturbed()
             && let Some(cache) = self.caches().get(class)
             // SAFETY: `&mut self`: we are the one user, and a handle.
-            && let Some(slot) = unsafe { cache.pop(class as u8) }
+            && let Some(slot) = unsafe { cache.pop() }
         {
             return Ok(self.hand_out(slot));
         }
@@ -146,7 +146,7 @@ impl PoolEndpoint {
     fn hand_out(&self, slot: Slot) -> PooledBuffer {
         // SAFETY: the slot is ours until the handle is made, which owns it then.
         unsafe {
-            slot.slab.header(u32::from(slot.index)).owner.store(self.owner.0, Ordering::Relaxed);
+            slot.slab.header(slot.at.slot()).owner.store(self.owner.0, Ordering::Relaxed);
             PooledBuffer::from_slot(slot)
         }
     }
@@ -172,7 +172,7 @@ impl PoolEndpoint {
                         return Ok(PooledBuffer::from_taken(taken, self.owner));
                     }
                 } else if cache.refill(class)
-                    && let Some(slot) = cache.pop(index as u8)
+                    && let Some(slot) = cache.pop()
                 {
                     return Ok(self.hand_out(slot));
                 }
@@ -217,14 +217,15 @@ impl PoolEndpoint {
         unsafe {
             let kept = slot.slab.is_cached_by(self.inner.as_ptr())
                 && self.undisturbed()
-                && self.caches().get(usize::from(slot.class)).is_some_and(|cache| cache.push(&slot));
+                && self.caches().get(slot.at.class()).is_some_and(|cache| cache.push(&slot));
             if !kept {
                 self.put_back(slot);
             }
         }
     }
 
-    /// Returns a slot that can't be cached; if that is for want of room, half of the cache goes with it.
+    /// Returns a slot that can't be cached; if that is for want of room, the others go and it stays: a full cache says that
+    /// this thread releases more than it acquires.
     ///
     /// # Safety
     /// The caller hands the slot over, which nobody else holds.
@@ -233,14 +234,14 @@ impl PoolEndpoint {
         if !self.undisturbed() {
             self.flush();
         }
-        let index = usize::from(slot.class);
+        let index = slot.at.class();
         // SAFETY: we hold the slot until it is released or cached, are the one user of the caches, and a handle. A slab
         // that is cached by this pool is this pool's, so that its class is.
         unsafe {
             if slot.slab.is_cached_by(self.inner.as_ptr())
                 && let Some((class, cache)) = self.inner().classes.get(index).zip(self.caches().get(index))
             {
-                cache.spill(class, cache.count() / 2);
+                cache.spill(class);
                 if cache.push(&slot) {
                     return;
                 }
@@ -257,7 +258,7 @@ impl PoolEndpoint {
         self.recalls = self.inner().recalls.load(Ordering::Acquire);
         for (class, cache) in self.inner().classes.iter().zip(self.caches()) {
             // SAFETY: `&mut self`: we are the one user, and a handle.
-            unsafe { cache.spill(class, 0) };
+            unsafe { cache.spill(class) };
         }
     }
 

@@ -8,6 +8,9 @@ use core::ptr::{self, NonNull};
 /// Sample storage starts on a cache line.
 pub(super) const STORAGE_ALIGN: usize = 64;
 
+/// What the sets of a first-level cache repeat after: nearly everywhere a page of 4 KiB.
+const PAGE: usize = 4096;
+
 /// Where a pool's slabs come from, and where they go when they are given back.
 ///
 /// By default that is the global allocator. It may keep what it was given instead of handing it to the system: glibc's,
@@ -90,9 +93,12 @@ pub(super) struct SlabShape {
 }
 
 impl SlabShape {
-    /// Samples from one slot to the next: the capacity, rounded up to a cache line.
+    /// Samples from one slot to the next: the capacity, rounded up to a cache line; one line more where slots would start
+    /// whole pages apart, because then the first lines of all of them would share one set of the cache.
     pub(super) fn stride_samples(self) -> usize {
-        self.capacity.next_multiple_of(STORAGE_ALIGN / size_of::<f32>())
+        let line = STORAGE_ALIGN / size_of::<f32>();
+        let lines = self.capacity.div_ceil(line);
+        (lines + usize::from(lines.is_multiple_of(PAGE / STORAGE_ALIGN))) * line
     }
 
     /// Bytes of the storage. Can't overflow 64 bits (2^24 samples × 32 slots); saturates on 32.

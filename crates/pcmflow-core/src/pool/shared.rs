@@ -15,7 +15,7 @@
 //! A count that would overflow (2^19 handles, leaked ones surely) saturates for good and the slot is never reused: the
 //! scheme of Linux's `refcount_t`. A slot in its last generation is not reused either. Both count as retired.
 
-use super::buffer::{OwnerId, PooledBuffer, Slot};
+use super::buffer::{At, OwnerId, PooledBuffer, Slot};
 use super::inner::Inner;
 use super::slab::SlabPtr;
 use super::{AcquireError, Miss};
@@ -46,8 +46,7 @@ pub struct BufferId {
     pool: u64,
     generation: u64,
     slab: u32,
-    class: u8,
-    slot: u8,
+    at: At,
 }
 
 /// A shared, read-only, reference-counted buffer.
@@ -93,7 +92,7 @@ impl BufferRef {
         let generation = word.load(Ordering::Relaxed);
         debug_assert_eq!(generation & COUNT, 0, "a unique slot has no count");
         // SAFETY: the slot is held.
-        unsafe { this.0.slab.header(u32::from(this.0.index)) }.len.store(this.0.len, Ordering::Relaxed);
+        unsafe { this.0.slab.header(this.0.at.slot()) }.len.store(this.0.len, Ordering::Relaxed);
         // Release: who looks the id up sees length and samples.
         word.store(generation | 1, Ordering::Release);
         this
@@ -110,8 +109,8 @@ impl BufferRef {
             return None;
         }
         // The pool made the id: its slab exists, and blocks of slabs live as long as the pool.
-        let slab = pool.slab(usize::from(id.class), id.slab as usize)?;
-        let index = u32::from(id.slot);
+        let slab = pool.slab(id.at.class(), id.slab as usize)?;
+        let index = id.at.slot();
         // SAFETY: as just said; the id was made from a slot of that slab.
         let header = unsafe { slab.header(index) };
         let mut word = header.word.load(Ordering::Relaxed);
@@ -133,19 +132,19 @@ impl BufferRef {
         let len = header.len.load(Ordering::Relaxed);
         // SAFETY: we hold a reference, hence the slot, whose storage is there.
         let data = NonNull::new(unsafe { slab.data(index) })?;
-        Some(Self(Slot { data, slab, len, index: id.slot, class: id.class }))
+        Some(Self(Slot { data, slab, len, at: id.at }))
     }
 
     #[inline]
     fn word(&self) -> &AtomicU64 {
         // SAFETY: the slot is held as long as `self`.
-        &unsafe { self.0.slab.header(u32::from(self.0.index)) }.word
+        &unsafe { self.0.slab.header(self.0.at.slot()) }.word
     }
 
     /// Slab and slot.
     #[cfg(test)]
     pub(super) fn place(&self) -> (&super::slab::SlabPtr, u32) {
-        (&self.0.slab, u32::from(self.0.index))
+        (&self.0.slab, self.0.at.slot())
     }
 
     /// Ends the shared life if this handle is alone in it: the count becomes `count`, the generation the next one.
@@ -166,9 +165,9 @@ impl BufferRef {
     /// RT-safe: wait-free, no allocation.
     pub fn id(&self) -> BufferId {
         let generation = self.word().load(Ordering::Relaxed) / GENERATION_ONE;
-        let Slot { slab, index: slot, class, .. } = self.0;
+        let Slot { slab, at, .. } = self.0;
         // SAFETY: the slot is held, so that slab and pool are alive.
-        unsafe { BufferId { pool: slab.inner().as_ref().id, generation, slab: slab.index(), class, slot } }
+        unsafe { BufferId { pool: slab.inner().as_ref().id, generation, slab: slab.index(), at } }
     }
 
     /// How many handles there are, this one included; stale as soon as another thread clones or drops.

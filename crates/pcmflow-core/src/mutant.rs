@@ -11,6 +11,9 @@
 pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("ring-publish-relaxed", "ring::"),
     ("ring-release-relaxed", "ring::"),
+    ("ring-closed-relaxed", "ring::closed"),
+    ("ring-finished-stale", "ring::finished"),
+    ("ring-give-back-early", "ring::"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -41,6 +41,9 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("link-words-after-take", "link::each"),
     ("link-marks-before-chunk", "link::gaps"),
     ("broadcast-lost-beyond-commit", "stream::"),
+    ("ring-closed-relaxed", "ring::closed"),
+    ("ring-finished-stale", "ring::finished"),
+    ("ring-give-back-early", "ring::"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -14,15 +14,14 @@ impl<T: Send + Copy> WriteChunk<'_, T> {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
-        let shared = &self.producer.shared;
-        let (first, first_len, second_len) = shared.runs(self.producer.written, self.count);
-        shared.cells.write(self.producer.written as usize, self.count);
+        let runs = self.producer.slots.runs(self.producer.written, self.count);
+        self.producer.shared.cells.write(self.producer.written as usize, self.count);
         // SAFETY: `count` slots from `written` are free, so the producer's alone, whom this chunk borrows mutably; all
         // were initialised by `write_chunk`; the two runs don't overlap, being at most the capacity together.
         unsafe {
             (
-                core::slice::from_raw_parts_mut(first.cast(), first_len),
-                core::slice::from_raw_parts_mut(shared.start().cast(), second_len),
+                core::slice::from_raw_parts_mut(runs.first.cast(), runs.first_len),
+                core::slice::from_raw_parts_mut(runs.second.cast(), runs.second_len),
             )
         }
     }
@@ -49,17 +48,24 @@ impl<T: Send> ReadChunk<'_, T> {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn as_slices(&self) -> (&[T], &[T]) {
-        let shared = &self.consumer.shared;
-        let (first, first_len, second_len) = shared.runs(self.consumer.read, self.count);
-        shared.cells.read(self.consumer.read as usize, self.count);
+        let runs = self.consumer.slots.runs(self.consumer.read, self.count);
+        self.consumer.shared.cells.read(self.consumer.read as usize, self.count);
         // SAFETY: `count` slots from `read` hold initialised items that stay the consumer's, whom this chunk borrows,
         // until `release`.
         unsafe {
             (
-                core::slice::from_raw_parts(first.cast(), first_len),
-                core::slice::from_raw_parts(shared.start().cast(), second_len),
+                core::slice::from_raw_parts(runs.first.cast(), runs.first_len),
+                core::slice::from_raw_parts(runs.second.cast(), runs.second_len),
             )
         }
+    }
+
+    /// The items one by one, oldest first; they stay in the ring.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        let (first, second) = self.as_slices();
+        first.iter().chain(second)
     }
 
     /// Drops the first `count` items, at most those that were opened, and gives their slots back; returns how many.

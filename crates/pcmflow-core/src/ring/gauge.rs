@@ -42,7 +42,7 @@ impl<T: Send> Gauge<T> {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.shared.slots.capacity()
     }
 
     /// Items in the ring: exact when both halves rest, otherwise true at some moment during the call or too low.
@@ -51,16 +51,30 @@ impl<T: Send> Gauge<T> {
     pub fn occupancy(&self) -> usize {
         // Written first, read second: the difference then can't be more than was ever in it. A reader that overtakes
         // in between would make it negative: saturate.
-        let written = self.shared.producer.0.position.load(Ordering::Acquire);
-        let read = self.shared.consumer.0.position.load(Ordering::Acquire);
+        let written = self.shared.written.0.load(Ordering::Acquire);
+        let read = self.shared.read.0.load(Ordering::Acquire);
         written.saturating_sub(read) as usize
+    }
+
+    /// The most items that were ever inside at once: what a capacity can be chosen by.
+    ///
+    /// Measured whenever a half asks for the other's position, so that it costs the way of a frame nothing. It never says
+    /// more than was there. It says too little by at most what the consumer read after it last asked, so at least half of the
+    /// truth; it is exact for a consumer who asks [`available`](super::Consumer::available) before each read, and for a ring
+    /// that turned something away, which was full.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn high_water(&self) -> usize {
+        let [producer, consumer] =
+            [&self.shared.producer, &self.shared.consumer].map(|side| side.most_seen.load(Ordering::Relaxed));
+        (producer.max(consumer) as usize).max(self.occupancy())
     }
 
     /// What the ring is doing, where its reader waits for `ready` items at a time.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn state(&self, ready: usize) -> BufferState {
-        let gone = self.shared.producer.0.gone.load(Ordering::Acquire);
+        let gone = self.shared.producer.gone.load(Ordering::Acquire);
         match (self.occupancy(), gone) {
             (0, true) => BufferState::Closed,
             (0, false) => BufferState::Empty,

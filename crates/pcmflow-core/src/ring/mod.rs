@@ -24,12 +24,15 @@
 //! # Ok::<(), pcmflow_core::ring::RingError>(())
 //! ```
 
+mod bulk;
 mod chunk;
 mod consumer;
 mod gauge;
+mod planar;
 mod producer;
 mod shared;
 
+pub use bulk::PopIter;
 pub use chunk::{ReadChunk, WriteChunk};
 pub use consumer::Consumer;
 pub use gauge::{BufferState, Gauge};
@@ -93,7 +96,7 @@ impl<T: Send> CircularBuffer<T> {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.shared.slots.capacity()
     }
 
     /// A reader of its state for any thread.

@@ -1,6 +1,6 @@
 //! The half that writes.
 
-use super::shared::Shared;
+use super::shared::{Shared, Slots};
 use super::{TooFew, WriteChunk};
 use crate::mutant::weakened;
 use crate::sync::{Arc, Ordering};
@@ -30,24 +30,28 @@ impl<T> PushError<T> {
 #[derive(Debug)]
 pub struct Producer<T> {
     pub(super) shared: Arc<Shared<T>>,
-    /// Items ever written: the only writer of `shared.producer.position` is this half, so this copy is exact.
+    pub(super) slots: Slots<T>,
+    /// Items ever written: the only writer of `shared.written` is this half, so this copy is exact.
     pub(super) written: u64,
     /// The consumer's position as last seen: never ahead of the true one.
     read_seen: u64,
-    /// Slots that were ever initialised, 0 to capacity; in-place writes lean on it (see `write_chunk`).
-    pub(super) initialised: u64,
+    /// The most items that were inside when the consumer was asked.
+    most_seen: u64,
+    /// Slots that were set to the default ahead of the items, for writing in place (see `write_chunk`).
+    initialised: u64,
 }
 
 impl<T: Send> Producer<T> {
     pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
-        Self { shared, written: 0, read_seen: 0, initialised: 0 }
+        let slots = shared.slots;
+        Self { shared, slots, written: 0, read_seen: 0, most_seen: 0, initialised: 0 }
     }
 
     /// The items that the ring holds when full.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.slots.capacity()
     }
 
     /// Items ever written.
@@ -60,9 +64,16 @@ impl<T: Send> Producer<T> {
     /// Free slots, asked of the consumer afresh. More may be free by the time of the answer, fewer can't.
     ///
     /// RT-safe: wait-free, no allocation.
+    #[inline]
     pub fn free(&mut self) -> usize {
         // Acquire: pairs with the consumer's release; its reads of these slots are over before we write them.
-        self.read_seen = self.shared.consumer.0.position.load(Ordering::Acquire);
+        self.read_seen = self.shared.read.0.load(Ordering::Acquire);
+        let inside = self.written - self.read_seen;
+        if inside > self.most_seen {
+            self.most_seen = inside;
+            // Relaxed: a figure, on the strength of which nobody reads anything.
+            self.shared.producer.most_seen.store(inside, Ordering::Relaxed);
+        }
         self.free_seen()
     }
 
@@ -73,31 +84,42 @@ impl<T: Send> Producer<T> {
         self.free_for(count) >= count
     }
 
-    /// Whether the consumer was dropped. Once true it stays true.
+    /// Whether the consumer has read all that was written; asks it afresh. True at the end of a stream means that it may be
+    /// torn down without a loss.
     ///
     /// RT-safe: wait-free, no allocation.
-    pub fn is_closed(&self) -> bool {
-        // Relaxed: nothing is read on the strength of it.
-        self.shared.consumer.0.gone.load(Ordering::Relaxed)
+    pub fn is_drained(&mut self) -> bool {
+        self.free() == self.capacity()
     }
 
+    /// Whether the consumer was dropped: nothing that is written will be read. Once true it stays true.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[doc(alias = "is_abandoned")]
+    pub fn is_closed(&self) -> bool {
+        // Relaxed: nothing is read on the strength of it.
+        self.shared.consumer.gone.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
     fn free_seen(&self) -> usize {
-        self.capacity() - (self.written - self.read_seen) as usize
+        self.slots.capacity() - (self.written - self.read_seen) as usize
     }
 
     /// Free slots as far as `wanted` needs to know: asks the consumer only when the copy says too few.
-    fn free_for(&mut self, wanted: usize) -> usize {
+    #[inline(always)]
+    pub(super) fn free_for(&mut self, wanted: usize) -> usize {
         let free = self.free_seen();
         if free >= wanted { free } else { self.free() }
     }
 
     /// Makes `count` more items visible; their slots are initialised.
+    #[inline(always)]
     pub(super) fn publish(&mut self, count: usize) {
         self.written += count as u64;
-        self.initialised = self.initialised.max(self.written.min(self.capacity() as u64));
         // Release: the items are written before the consumer can see the position.
         let order = weakened("ring-publish-relaxed", Ordering::Release);
-        self.shared.producer.0.position.store(self.written, order);
+        self.shared.written.0.store(self.written, order);
     }
 
     /// Writes one item.
@@ -106,6 +128,7 @@ impl<T: Send> Producer<T> {
     ///
     /// # Errors
     /// [`PushError::Full`] and [`PushError::Closed`] hand the item back.
+    #[inline]
     pub fn push(&mut self, item: T) -> Result<(), PushError<T>> {
         if self.is_closed() {
             return Err(PushError::Closed(item));
@@ -122,6 +145,7 @@ impl<T: Send> Producer<T> {
     /// The next free slot, to be filled without a chance of failure; none when the ring is full.
     ///
     /// RT-safe: wait-free, no allocation.
+    #[inline]
     pub fn vacant(&mut self) -> Option<Vacant<'_, T>> {
         if self.free_for(1) == 0 { None } else { Some(Vacant { producer: self }) }
     }
@@ -129,26 +153,68 @@ impl<T: Send> Producer<T> {
     /// Copies as many items as fit, from the start of `items`; returns how many.
     ///
     /// RT-safe: wait-free, no allocation, at most two copies.
+    #[inline]
     pub fn push_slice(&mut self, items: &[T]) -> usize
     where
         T: Copy,
     {
-        let count = self.free_for(items.len()).min(items.len());
-        let (first, first_len, second_len) = self.shared.runs(self.written, count);
+        // Not the smaller of the two: where all fit, as they nearly always do, no copy waits for the arithmetic.
+        let free = self.free_for(items.len());
+        let count = if free >= items.len() { items.len() } else { free };
+        // SAFETY: `count` slots are free, and `items` holds `count` items or more.
+        unsafe { self.copy_in(items.as_ptr(), count) };
+        count
+    }
+
+    /// Copies all of `items`, or none of them.
+    ///
+    /// Blocks of a size that divides the capacity then never wrap, and each is one copy.
+    ///
+    /// RT-safe: wait-free, no allocation, at most two copies.
+    ///
+    /// # Errors
+    /// [`TooFew`] when not all of them fit; nothing is written.
+    #[inline]
+    pub fn push_entire(&mut self, items: &[T]) -> Result<(), TooFew>
+    where
+        T: Copy,
+    {
+        let available = self.free_for(items.len());
+        if available < items.len() {
+            return Err(TooFew { requested: items.len(), available });
+        }
+        // SAFETY: as many slots are free as `items` holds.
+        unsafe { self.copy_in(items.as_ptr(), items.len()) };
+        Ok(())
+    }
+
+    /// Copies `count` items in and publishes them.
+    ///
+    /// # Safety
+    /// - `count` slots from `written` are free.
+    /// - `items` points to at least `count` items.
+    #[inline(always)]
+    unsafe fn copy_in(&mut self, items: *const T, count: usize)
+    where
+        T: Copy,
+    {
+        let runs = self.slots.runs(self.written, count);
         self.shared.cells.write(self.written as usize, count);
-        // SAFETY: `count` slots from `written` are free, so they are the producer's alone until `publish`; both runs lie
-        // inside the storage and `items` holds `first_len + second_len = count` or more; `MaybeUninit<T>` has the
-        // layout of `T`; a caller's slice can't overlap storage that no reference leaves.
+        // SAFETY: the slots are free, so they are the producer's alone until `publish`; both runs lie inside the storage
+        // and are `count` together; `MaybeUninit<T>` has the layout of `T`; a caller's slice can't overlap storage that
+        // no reference leaves.
         unsafe {
-            core::ptr::copy_nonoverlapping(items.as_ptr().cast(), first, first_len);
-            core::ptr::copy_nonoverlapping(
-                items.as_ptr().add(first_len).cast(),
-                self.shared.start(),
-                second_len,
-            );
+            core::ptr::copy_nonoverlapping(items.cast(), runs.first, runs.first_len);
+            // Blocks that divide the capacity never wrap; a copy of nothing is a call all the same.
+            if runs.second_len > 0 {
+                core::ptr::copy_nonoverlapping(
+                    items.add(runs.first_len).cast(),
+                    runs.second,
+                    runs.second_len,
+                );
+            }
         }
         self.publish(count);
-        count
     }
 
     /// Opens `count` free slots for writing in place, as at most two slices.
@@ -168,12 +234,13 @@ impl<T: Send> Producer<T> {
         if available < count {
             return Err(TooFew { requested: count, available });
         }
-        // In the first lap `written` is the slot's own index; later every slot was initialised, and items that are
-        // `Copy` stay valid bits after the consumer has read them.
+        // In the first lap `written` is the slot's own index, and every slot below it holds an item; later every slot was
+        // initialised, and items that are `Copy` stay valid bits after the consumer has read them.
+        self.initialised = self.initialised.max(self.written);
         while self.initialised < (self.written + count as u64).min(self.capacity() as u64) {
             self.shared.cells.write(self.initialised as usize, 1);
             // SAFETY: slots at or after `written` and up to `written + count` are free, so the producer's alone.
-            unsafe { self.shared.slot(self.initialised).write(MaybeUninit::new(T::default())) };
+            unsafe { self.slots.slot(self.initialised).write(MaybeUninit::new(T::default())) };
             self.initialised += 1;
         }
         Ok(WriteChunk { producer: self, count })
@@ -190,11 +257,12 @@ impl<T: Send> Vacant<'_, T> {
     /// Writes the item. Where the consumer is gone, it stays in the ring and is dropped with it.
     ///
     /// RT-safe: wait-free, no allocation.
+    #[inline]
     pub fn fill(self, item: T) {
         let producer = self.producer;
         producer.shared.cells.write(producer.written as usize, 1);
         // SAFETY: the slot at `written` is free, so it is the producer's alone until `publish`.
-        unsafe { producer.shared.slot(producer.written).write(MaybeUninit::new(item)) };
+        unsafe { producer.slots.slot(producer.written).write(MaybeUninit::new(item)) };
         producer.publish(1);
     }
 }
@@ -202,6 +270,6 @@ impl<T: Send> Vacant<'_, T> {
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         // Release: whoever sees the flag with acquire sees the last position too, so "closed and empty" is final.
-        self.shared.producer.0.gone.store(true, Ordering::Release);
+        self.shared.producer.gone.store(true, Ordering::Release);
     }
 }

@@ -13,24 +13,82 @@ use core::ptr::NonNull;
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);
 
-/// One side of the ring as the other sees it.
+/// What is stored rarely, on lines that nobody writes while frames move: asking for it costs no miss.
 #[derive(Debug, Default)]
 pub(super) struct Side {
-    /// Items ever written (producer) or read (consumer). Stored by that side only.
-    pub(super) position: AtomicU64,
-    /// That side was dropped; never goes back to false.
+    /// This side was dropped; never goes back to false.
     pub(super) gone: AtomicBool,
+    /// The most items that this side ever saw inside when it asked for the other's position. Stored by this side only, from
+    /// a copy of its own.
+    pub(super) most_seen: AtomicU64,
+}
+
+/// Where the slots are. Each half keeps a copy, so that its hot path follows no pointer to find them.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    start: NonNull<MaybeUninit<T>>,
+    /// Capacity − 1; the capacity is a power of two.
+    mask: usize,
+}
+
+impl<T> Clone for Slots<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Slots<T> {}
+
+// SAFETY: a pair of numbers; who dereferences what `slot` and `runs` return argues for that.
+unsafe impl<T: Send> Send for Slots<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Slots<T> {}
+
+impl<T> Slots<T> {
+    #[inline(always)]
+    pub(super) fn capacity(self) -> usize {
+        self.mask + 1
+    }
+
+    /// The slot of `position`; in bounds by the mask.
+    #[inline(always)]
+    pub(super) fn slot(self, position: u64) -> *mut MaybeUninit<T> {
+        // SAFETY: the index is under the mask, so inside the allocation of `mask + 1` slots.
+        unsafe { self.start.as_ptr().add(position as usize & self.mask) }
+    }
+
+    /// The slots of `count` positions from `position`, at most the capacity, as two runs.
+    #[inline(always)]
+    pub(super) fn runs(self, position: u64, count: usize) -> Runs<T> {
+        debug_assert!(count <= self.capacity());
+        let first_len = count.min(self.capacity() - (position as usize & self.mask));
+        Runs {
+            first: self.slot(position),
+            first_len,
+            second: self.start.as_ptr(),
+            second_len: count - first_len,
+        }
+    }
+}
+
+/// Slots of consecutive positions; the second run is empty unless they wrap.
+pub(super) struct Runs<T> {
+    pub(super) first: *mut MaybeUninit<T>,
+    pub(super) first_len: usize,
+    pub(super) second: *mut MaybeUninit<T>,
+    pub(super) second_len: usize,
 }
 
 /// The storage and the two sides. Invariant: `read ≤ written ≤ read + capacity`; slots of the positions
 /// `read..written` hold initialised items that belong to the consumer, all others belong to the producer.
 #[derive(Debug)]
 pub(super) struct Shared<T> {
-    pub(super) producer: Padded<Side>,
-    pub(super) consumer: Padded<Side>,
-    slots: NonNull<MaybeUninit<T>>,
-    /// Capacity − 1; the capacity is a power of two.
-    mask: usize,
+    /// Items ever written. Stored by the producer only.
+    pub(super) written: Padded<AtomicU64>,
+    /// Items ever read. Stored by the consumer only.
+    pub(super) read: Padded<AtomicU64>,
+    pub(super) producer: Side,
+    pub(super) consumer: Side,
+    pub(super) slots: Slots<T>,
     /// The slots, for the model checker.
     pub(super) cells: Cells,
 }
@@ -50,7 +108,7 @@ impl<T> Shared<T> {
         let too_large = RingError::TooLarge { items, bytes_each: size_of::<T>() };
         let capacity = items.checked_next_power_of_two().ok_or(too_large)?;
         let layout = Self::layout(capacity).ok_or(too_large)?;
-        let slots = if layout.size() == 0 {
+        let start = if layout.size() == 0 {
             NonNull::dangling()
         } else {
             // SAFETY: the layout's size is not zero.
@@ -58,10 +116,11 @@ impl<T> Shared<T> {
             NonNull::new(raw.cast()).ok_or(RingError::OutOfMemory { bytes: layout.size() })?
         };
         Ok(Self {
-            producer: Padded::default(),
-            consumer: Padded::default(),
-            slots,
-            mask: capacity - 1,
+            written: Padded::default(),
+            read: Padded::default(),
+            producer: Side::default(),
+            consumer: Side::default(),
+            slots: Slots { start, mask: capacity - 1 },
             cells: Cells::new(capacity),
         })
     }
@@ -70,48 +129,25 @@ impl<T> Shared<T> {
     fn layout(capacity: usize) -> Option<Layout> {
         Layout::array::<T>(capacity).ok()?.align_to(64).ok()
     }
-
-    pub(super) fn capacity(&self) -> usize {
-        self.mask + 1
-    }
-
-    /// The slot of `position`; in bounds by the mask.
-    pub(super) fn slot(&self, position: u64) -> *mut MaybeUninit<T> {
-        // SAFETY: the index is under the mask, so inside the allocation of `mask + 1` slots.
-        unsafe { self.slots.as_ptr().add(position as usize & self.mask) }
-    }
-
-    /// The slots of `count` positions from `position`: where the first run starts, its length, and that of the
-    /// second run, which starts at slot 0. `count` is at most the capacity.
-    pub(super) fn runs(&self, position: u64, count: usize) -> (*mut MaybeUninit<T>, usize, usize) {
-        debug_assert!(count <= self.capacity());
-        let first = count.min(self.capacity() - (position as usize & self.mask));
-        (self.slot(position), first, count - first)
-    }
-
-    /// Where the second run starts.
-    pub(super) fn start(&self) -> *mut MaybeUninit<T> {
-        self.slots.as_ptr()
-    }
 }
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         // Relaxed is enough: the last `Arc` was released to us with acquire ordering, so both halves' stores are seen.
-        let mut position = self.consumer.0.position.load(Ordering::Relaxed);
-        let end = self.producer.0.position.load(Ordering::Relaxed);
+        let mut position = self.read.0.load(Ordering::Relaxed);
+        let end = self.written.0.load(Ordering::Relaxed);
         if core::mem::needs_drop::<T>() {
             while position < end {
                 // SAFETY: positions `read..written` hold initialised items, and nobody else is left to touch them.
-                unsafe { (*self.slot(position)).assume_init_drop() };
+                unsafe { (*self.slots.slot(position)).assume_init_drop() };
                 position += 1;
             }
         }
-        if let Some(layout) = Self::layout(self.capacity())
+        if let Some(layout) = Self::layout(self.slots.capacity())
             && layout.size() != 0
         {
             // SAFETY: allocated in `new` with this very layout.
-            unsafe { dealloc(self.slots.as_ptr().cast(), layout) };
+            unsafe { dealloc(self.slots.start.as_ptr().cast(), layout) };
         }
     }
 }

@@ -82,6 +82,60 @@ fn an_uncommitted_chunk_writes_nothing_and_an_unreleased_one_takes_nothing() {
     assert_eq!(producer.write_chunk(3).unwrap_err(), TooFew { requested: 3, available: 2 });
 }
 
+#[test]
+fn the_high_water_mark_stays_when_the_water_falls() {
+    let ring = CircularBuffer::<u32>::with_capacity(8).unwrap();
+    let gauge = ring.gauge();
+    let (mut producer, mut consumer) = ring.split();
+    producer.push_slice(&[0; 5]);
+    assert_eq!(gauge.high_water(), 5, "what nobody has asked for yet is measured too");
+    assert_eq!((consumer.pop_slice(&mut [0; 8]), gauge.high_water()), (5, 5));
+    producer.push_slice(&[0; 3]);
+    assert_eq!((consumer.clear(), gauge.high_water()), (3, 5));
+    assert_eq!((producer.push_slice(&[0; 9]), gauge.high_water()), (8, 8), "a ring that refuses was full");
+}
+
+#[test]
+fn the_end_is_seen_from_both_sides() {
+    let (mut producer, mut consumer) = CircularBuffer::<u32>::with_capacity(4).unwrap().split();
+    assert!(producer.is_drained() && !consumer.is_finished());
+    producer.push_slice(&[1, 2]);
+    assert!(!producer.is_drained());
+    assert_eq!(consumer.pop(), Some(1));
+    assert!(!producer.is_drained());
+    assert_eq!(consumer.pop(), Some(2));
+    assert!(producer.is_drained() && !producer.is_closed());
+    producer.push_slice(&[3]);
+    drop(producer);
+    assert!(consumer.is_closed() && !consumer.is_finished());
+    assert_eq!(consumer.pop(), Some(3));
+    assert!(consumer.is_finished());
+}
+
+#[test]
+fn a_panic_in_an_iterator_loses_and_doubles_nothing() {
+    let token = StdArc::new(());
+    let (mut producer, mut consumer) = CircularBuffer::with_capacity(4).unwrap().split();
+    let mut given = 0;
+    let items = std::iter::repeat_with(|| {
+        given += 1;
+        assert!(given < 3, "the third item can't be made");
+        token.clone()
+    });
+    let fails = std::panic::AssertUnwindSafe(|| producer.push_iter(items));
+    assert!(std::panic::catch_unwind(fails).is_err());
+    assert_eq!((consumer.available(), StdArc::strong_count(&token)), (2, 3), "what was given is in the ring");
+
+    let mut leaked = consumer.pop_iter(2);
+    drop(leaked.next());
+    std::mem::forget(leaked);
+    assert_eq!(StdArc::strong_count(&token), 2);
+    assert_eq!(consumer.pop_iter(9).count(), 1, "an item taken before a leak is not given again");
+    assert!(producer.is_drained(), "slots of a leaked iterator come back with the next read");
+    drop((producer, consumer));
+    assert_eq!(StdArc::strong_count(&token), 1);
+}
+
 /// What a single thread may do to a ring.
 #[derive(Debug, Clone)]
 enum Step {
@@ -90,6 +144,12 @@ enum Step {
     Peek,
     PushSlice(usize),
     PopSlice(usize),
+    PushEntire(usize),
+    PopEntire(usize),
+    PushIter(usize),
+    PopIter(usize, usize),
+    PushPlanar(usize, usize),
+    PopPlanar(usize, usize),
     WriteChunk(usize, usize),
     ReadChunk(usize, usize),
     Clear,
@@ -102,6 +162,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Peek),
         4 => (0usize..20).prop_map(Step::PushSlice),
         4 => (0usize..20).prop_map(Step::PopSlice),
+        2 => (0usize..20).prop_map(Step::PushEntire),
+        2 => (0usize..20).prop_map(Step::PopEntire),
+        2 => (0usize..20).prop_map(Step::PushIter),
+        2 => (0usize..20, 0usize..24).prop_map(|(n, t)| Step::PopIter(n, t)),
+        2 => (0usize..5, 0usize..8).prop_map(|(c, f)| Step::PushPlanar(c, f)),
+        2 => (0usize..5, 0usize..8).prop_map(|(c, f)| Step::PopPlanar(c, f)),
         4 => (0usize..20, 0usize..24).prop_map(|(n, c)| Step::WriteChunk(n, c)),
         4 => (0usize..20, 0usize..24).prop_map(|(n, c)| Step::ReadChunk(n, c)),
         1 => Just(Step::Clear),
@@ -116,7 +182,7 @@ proptest! {
         let (capacity, gauge) = (ring.capacity(), ring.gauge());
         let (mut producer, mut consumer) = ring.split();
         let mut model: VecDeque<u32> = VecDeque::new();
-        let mut next = 0u32;
+        let (mut next, mut most) = (0u32, 0);
         for step in steps {
             let free = capacity - model.len();
             match step {
@@ -140,6 +206,59 @@ proptest! {
                     let expected: Vec<u32> = model.drain(..n.min(model.len())).collect();
                     prop_assert_eq!(&out[..got], &expected[..]);
                 }
+                Step::PushEntire(n) => {
+                    let items: Vec<u32> = (next..).take(n).collect();
+                    let fits = n <= free;
+                    let few = TooFew { requested: n, available: free };
+                    prop_assert_eq!(producer.push_entire(&items), if fits { Ok(()) } else { Err(few) });
+                    if fits { model.extend(&items); }
+                    next += n as u32;
+                }
+                Step::PopEntire(n) => {
+                    let mut out = vec![u32::MAX; n];
+                    match consumer.pop_entire(&mut out) {
+                        Ok(()) => prop_assert_eq!(out, model.drain(..n).collect::<Vec<_>>()),
+                        Err(few) => {
+                            prop_assert_eq!(few, TooFew { requested: n, available: model.len() });
+                            prop_assert!(n > model.len() && out.iter().all(|item| *item == u32::MAX));
+                        }
+                    }
+                }
+                Step::PushIter(n) => {
+                    // Without a known length, as the bound then is the ring's alone.
+                    let mut items = (next..).take_while(|item| *item < next + n as u32);
+                    let taken = producer.push_iter(&mut items);
+                    prop_assert_eq!(taken, n.min(free));
+                    prop_assert_eq!(items.count(), n - taken, "an item without room was taken");
+                    model.extend((next..).take(taken));
+                    next += n as u32;
+                }
+                Step::PopIter(n, take) => {
+                    let mut items = consumer.pop_iter(n);
+                    prop_assert_eq!(items.len(), n.min(model.len()));
+                    let got: Vec<u32> = items.by_ref().take(take).collect();
+                    drop(items);
+                    prop_assert_eq!(&got, &model.drain(..n.min(take).min(model.len())).collect::<Vec<_>>());
+                }
+                Step::PushPlanar(channels, frames) => {
+                    let plane = |c: usize| (0..frames).map(|f| next + (f * channels + c) as u32).collect();
+                    let planes: Vec<Vec<u32>> = (0..channels).map(plane).collect();
+                    let views: Vec<&[u32]> = planes.iter().map(Vec::as_slice).collect();
+                    let taken = producer.push_planar(&views);
+                    prop_assert_eq!(taken, if channels == 0 { 0 } else { frames.min(free / channels) });
+                    model.extend((next..).take(taken * channels));
+                    next += (frames * channels) as u32;
+                }
+                Step::PopPlanar(channels, frames) => {
+                    let mut planes = vec![vec![u32::MAX; frames]; channels];
+                    let mut views: Vec<&mut [u32]> = planes.iter_mut().map(Vec::as_mut_slice).collect();
+                    let got = consumer.pop_planar(&mut views);
+                    prop_assert_eq!(got, if channels == 0 { 0 } else { frames.min(model.len() / channels) });
+                    for f in 0..got {
+                        for plane in &planes { prop_assert_eq!(Some(plane[f]), model.pop_front()); }
+                    }
+                    prop_assert!(planes.iter().all(|plane| plane[got..].iter().all(|item| *item == u32::MAX)));
+                }
                 Step::WriteChunk(n, commit) => match producer.write_chunk(n) {
                     Ok(mut chunk) => {
                         let (first, second) = chunk.as_mut_slices();
@@ -156,6 +275,10 @@ proptest! {
                     Ok(chunk) => {
                         let (first, second) = chunk.as_slices();
                         prop_assert!(first.iter().chain(second).eq(model.iter().take(n)));
+                        prop_assert!(chunk.iter().eq(model.iter().take(n)));
+                        let third = |c: usize| model.iter().take(n).skip(c).step_by(3);
+                        prop_assert!((0..3).all(|c| chunk.channel(c, 3).eq(third(c))));
+                        prop_assert_eq!(chunk.channel(3, 3).count(), 0);
                         let done = chunk.release(release);
                         prop_assert_eq!(done, release.min(n));
                         model.drain(..done);
@@ -164,6 +287,8 @@ proptest! {
                 },
                 Step::Clear => { prop_assert_eq!(consumer.clear(), model.len()); model.clear(); }
             }
+            most = most.max(model.len());
+            prop_assert!((most.div_ceil(2)..=most).contains(&gauge.high_water()), "{} of {most}", gauge.high_water());
             prop_assert_eq!(gauge.occupancy(), model.len());
             prop_assert_eq!((producer.position() - consumer.position()) as usize, model.len());
             prop_assert_eq!(producer.free(), capacity - model.len());

@@ -92,3 +92,81 @@ fn closed_and_empty_is_final() {
         writer.join().unwrap();
     });
 }
+
+#[test]
+fn finished_is_final() {
+    explore("ring, finished after the last item only", None, || {
+        let (mut producer, mut consumer) = CircularBuffer::<u32>::with_capacity(2).unwrap().split();
+        let writer = thread::spawn(move || producer.push_slice(&[1, 2]));
+        let finished = consumer.is_finished();
+        let left = consumer.pop_iter(usize::MAX).count();
+        assert!(!finished || left == 0, "finished was seen before the last items");
+        assert_eq!(
+            left + {
+                writer.join().unwrap();
+                consumer.pop_iter(usize::MAX).count()
+            },
+            2
+        );
+        assert!(consumer.is_finished());
+    });
+}
+
+#[test]
+fn many_at_once_cross_in_order() {
+    explore("ring, by iterators through two slots", None, || {
+        let (mut producer, mut consumer) = CircularBuffer::<u32>::with_capacity(2).unwrap().split();
+        let writer = thread::spawn(move || {
+            let mut items = 0..4;
+            producer.push_iter(&mut items) + producer.push_iter(&mut items)
+        });
+        let mut read: Vec<u32> = consumer.pop_iter(2).collect();
+        read.extend(consumer.pop_iter(1));
+        let pushed = writer.join().unwrap();
+        read.extend(consumer.pop_iter(usize::MAX));
+        assert_eq!(read, (0..pushed as u32).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn all_or_nothing_crosses_whole() {
+    explore("ring, blocks of two through two slots, all or nothing", None, || {
+        let (mut producer, mut consumer) = CircularBuffer::<u32>::with_capacity(2).unwrap().split();
+        let writer = thread::spawn(move || {
+            let first = producer.push_entire(&[0, 1]).is_ok();
+            let second = producer.push_entire(&[2, 3]).is_ok();
+            assert!(first, "an empty ring takes a block that fits");
+            if second { 2 } else { 1 }
+        });
+        let (mut read, mut out) = (Vec::new(), [0; 2]);
+        for _ in 0..2 {
+            match consumer.pop_entire(&mut out) {
+                Ok(()) => read.extend(out),
+                Err(few) => assert_eq!(few.available, 0, "half a block was seen"),
+            }
+        }
+        let blocks = writer.join().unwrap();
+        while consumer.pop_entire(&mut out).is_ok() {
+            read.extend(out);
+        }
+        assert_eq!(read, (0..2 * blocks).collect::<Vec<u32>>());
+    });
+}
+
+#[test]
+fn high_water_is_never_too_high_and_at_least_half() {
+    explore("ring, high-water mark", None, || {
+        let ring = CircularBuffer::<u32>::with_capacity(4).unwrap();
+        let gauge = ring.gauge();
+        let (mut producer, mut consumer) = ring.split();
+        // At least two are inside at once, whatever the consumer does: it takes one.
+        let writer = thread::spawn(move || producer.push_slice(&[1]) + producer.push_slice(&[2, 3]));
+        let popped = consumer.pop_iter(1).count();
+        let live = gauge.high_water();
+        assert!(live <= 3, "more than was ever written");
+        writer.join().unwrap();
+        consumer.clear();
+        let after = gauge.high_water();
+        assert!((3 - popped..=3).contains(&after) && after >= live, "{after} of 3, {popped} taken early");
+    });
+}

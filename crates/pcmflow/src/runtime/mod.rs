@@ -9,6 +9,9 @@
 //! Nothing is lost on the way but at the first ring, where a live source meets a flow that is too slow; every such loss
 //! is counted by the writer, travels in band as a gap, and is entered by the consumer, so that the books of both ends
 //! can be held against each other (see [`crate::core::ledger`]).
+//!
+//! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
+//! panics.
 
 mod clock;
 mod config;
@@ -20,6 +23,7 @@ mod live;
 mod park;
 mod report;
 mod source;
+pub mod thread;
 
 pub use clock::{Clock, Stop};
 pub use config::{FlowConfig, FlowError, Pacing};

@@ -190,6 +190,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
     use std::thread;
+    use std::time::{Duration, Instant};
 
     /// Panics without the hook's printing.
     fn die(with: impl Any + Send) {
@@ -261,10 +262,12 @@ mod tests {
             }
         });
         for expected in 0..PANICS {
+            let since = Instant::now();
             let caught = loop {
                 if let Some(caught) = watch.revive() {
                     break caught;
                 }
+                assert!(since.elapsed() < Duration::from_secs(20), "never told of panic {expected}");
                 thread::yield_now();
             };
             assert_eq!(caught.into_payload().downcast_ref(), Some(&expected));

@@ -193,4 +193,21 @@ mod tests {
             assert_eq!(&nice_values(*now, *limit).collect::<Vec<_>>(), expected, "{now}, limit {limit}");
         }
     }
+
+    #[test]
+    fn a_better_nice_value_is_given_back() {
+        let on_a_thread = || {
+            let before = scheduling();
+            match nicer(now().unwrap(), Refusal::Unsupported) {
+                (Granted::Nice { nice, .. }, Some(kept)) => {
+                    assert!(nice >= NICE && scheduling() == Scheduling::TimeShared { nice });
+                    restore(&kept);
+                }
+                (Granted::Nothing { .. }, None) => eprintln!("skipped: no better nice value is permitted"),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(scheduling(), before);
+        };
+        std::thread::spawn(on_a_thread).join().unwrap();
+    }
 }

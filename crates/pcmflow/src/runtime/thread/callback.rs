@@ -6,8 +6,8 @@
 //!
 //! What of it is RT-safe: running a callback that doesn't panic (one atomic load), and not running a dead one. **The panic itself
 //! is not**: the panic hook runs first, on the audio thread (std's own locks standard error, prints and may collect a
-//! backtrace), the message is allocated, and unwinding takes locks and some microseconds per frame of the stack. One
-//! glitch, and then silence: that is what the guard buys. A program that can't bear the hook's printing sets its own
+//! backtrace), the message is allocated, and unwinding takes locks and time by the depth of the stack. One glitch, and
+//! then silence: that is what the guard buys. A program that can't bear the hook's printing sets its own
 //! ([`std::panic::set_hook`]). Built with `panic = "abort"` there is nothing to catch.
 
 use std::any::Any;

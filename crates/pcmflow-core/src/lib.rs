@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`format`] | rates, channels, frames, positions, sample formats, views |
 //! | [`ring`] | [`ring::CircularBuffer`], the wait-free SPSC ring |
+//! | [`broadcast`] | [`broadcast::BroadcastRing`], one writer that overwrites the oldest, many readers |
 //! | [`stream`] | a ring of frames that keeps books: positions, gaps, marks in band |
 //! | [`ledger`] | the double-entry books: edges, gaps, timelines |
 //! | [`pool`] | [`pool::BufferRecyclingPool`], slabs and handles |
@@ -18,15 +19,17 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, pcmflow_mutants))]
 extern crate std;
 
 pub mod block;
+pub mod broadcast;
 pub mod chunk;
 pub mod format;
 pub mod health;
 pub mod histogram;
 pub mod ledger;
+mod mutant;
 pub mod pool;
 pub mod pressure;
 pub mod ring;

@@ -5,8 +5,8 @@ use crate::format::Frames;
 use crate::ledger::{EdgeSnapshot, Gap, LossCause, ReaderBooks, WriterBooks};
 use crate::ring::{CircularBuffer, Consumer, Gauge, Producer, PushError, RingError};
 use crate::stream::Mark;
+use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
-use alloc::sync::Arc;
 
 /// What travels on a link.
 #[derive(Debug, Clone)]

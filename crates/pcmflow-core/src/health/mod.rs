@@ -25,8 +25,8 @@ mod tests;
 pub use figures::HealthFigures;
 
 use crate::histogram::LatencyHistogram;
+use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
-use alloc::sync::Arc;
 
 /// What counts as healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,6 +69,7 @@ pub(super) struct Slab {
     all: u64,
 }
 
+#[cfg(not(pcmflow_loom))]
 const _: () = assert!(size_of::<SlotHeader>() == 16 && size_of::<Slab>() == 128);
 
 /// The numbers that a class's slabs are made from.

@@ -16,6 +16,7 @@ impl<T: Send + Copy> WriteChunk<'_, T> {
     pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
         let shared = &self.producer.shared;
         let (first, first_len, second_len) = shared.runs(self.producer.written, self.count);
+        shared.cells.write(self.producer.written as usize, self.count);
         // SAFETY: `count` slots from `written` are free, so the producer's alone, whom this chunk borrows mutably; all
         // were initialised by `write_chunk`; the two runs don't overlap, being at most the capacity together.
         unsafe {
@@ -50,6 +51,7 @@ impl<T: Send> ReadChunk<'_, T> {
     pub fn as_slices(&self) -> (&[T], &[T]) {
         let shared = &self.consumer.shared;
         let (first, first_len, second_len) = shared.runs(self.consumer.read, self.count);
+        shared.cells.read(self.consumer.read as usize, self.count);
         // SAFETY: `count` slots from `read` hold initialised items that stay the consumer's, whom this chunk borrows,
         // until `release`.
         unsafe {

@@ -2,8 +2,8 @@
 
 use super::shared::Shared;
 use super::{ReadChunk, TooFew};
-use crate::sync::Ordering;
-use alloc::sync::Arc;
+use crate::mutant::weakened;
+use crate::sync::{Arc, Ordering};
 
 /// The half of a [`CircularBuffer`](super::CircularBuffer) that reads.
 #[derive(Debug)]
@@ -66,7 +66,8 @@ impl<T: Send> Consumer<T> {
     pub(super) fn release(&mut self, count: usize) {
         self.read += count as u64;
         // Release: our reads of the slots are over before the producer can see them as free.
-        self.shared.consumer.0.position.store(self.read, Ordering::Release);
+        let order = weakened("ring-release-relaxed", Ordering::Release);
+        self.shared.consumer.0.position.store(self.read, order);
     }
 
     /// Reads one item; none when the ring is empty.
@@ -76,6 +77,7 @@ impl<T: Send> Consumer<T> {
         if self.available_for(1) == 0 {
             return None;
         }
+        self.shared.cells.write(self.read as usize, 1);
         // SAFETY: the slot at `read` holds an initialised item; `release` below gives the slot up, so the item is moved
         // out exactly once.
         let item = unsafe { (*self.shared.slot(self.read)).assume_init_read() };
@@ -90,6 +92,7 @@ impl<T: Send> Consumer<T> {
         if self.available_for(1) == 0 {
             return None;
         }
+        self.shared.cells.read(self.read as usize, 1);
         // SAFETY: the slot at `read` holds an initialised item, which stays ours until `release`; `&mut self` keeps
         // every other access of this half away while the reference lives.
         Some(unsafe { (*self.shared.slot(self.read)).assume_init_ref() })
@@ -104,6 +107,7 @@ impl<T: Send> Consumer<T> {
     {
         let count = self.available_for(out.len()).min(out.len());
         let (first, first_len, second_len) = self.shared.runs(self.read, count);
+        self.shared.cells.read(self.read as usize, count);
         // SAFETY: `count` slots from `read` hold initialised items that are ours until `release`; both runs lie inside the
         // storage and `out` has room for `first_len + second_len = count`; a caller's slice can't overlap storage that
         // no reference leaves. `T: Copy`, so that copying out leaves nothing to drop.

@@ -1,8 +1,7 @@
 //! What a buffer is doing now, readable from any thread.
 
 use super::shared::Shared;
-use crate::sync::Ordering;
-use alloc::sync::Arc;
+use crate::sync::{Arc, Ordering};
 
 /// What a buffer is doing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

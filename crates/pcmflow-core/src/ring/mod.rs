@@ -35,7 +35,7 @@ pub use consumer::Consumer;
 pub use gauge::{BufferState, Gauge};
 pub use producer::{Producer, PushError, Vacant};
 
-use alloc::sync::Arc;
+use crate::sync::Arc;
 use shared::Shared;
 
 /// Why a ring could not be made.

@@ -2,8 +2,8 @@
 
 use super::shared::Shared;
 use super::{TooFew, WriteChunk};
-use crate::sync::Ordering;
-use alloc::sync::Arc;
+use crate::mutant::weakened;
+use crate::sync::{Arc, Ordering};
 use core::mem::MaybeUninit;
 
 /// Why an item was not taken; it is handed back.
@@ -96,7 +96,8 @@ impl<T: Send> Producer<T> {
         self.written += count as u64;
         self.initialised = self.initialised.max(self.written.min(self.capacity() as u64));
         // Release: the items are written before the consumer can see the position.
-        self.shared.producer.0.position.store(self.written, Ordering::Release);
+        let order = weakened("ring-publish-relaxed", Ordering::Release);
+        self.shared.producer.0.position.store(self.written, order);
     }
 
     /// Writes one item.
@@ -134,6 +135,7 @@ impl<T: Send> Producer<T> {
     {
         let count = self.free_for(items.len()).min(items.len());
         let (first, first_len, second_len) = self.shared.runs(self.written, count);
+        self.shared.cells.write(self.written as usize, count);
         // SAFETY: `count` slots from `written` are free, so they are the producer's alone until `publish`; both runs lie
         // inside the storage and `items` holds `first_len + second_len = count` or more; `MaybeUninit<T>` has the
         // layout of `T`; a caller's slice can't overlap storage that no reference leaves.
@@ -169,6 +171,7 @@ impl<T: Send> Producer<T> {
         // In the first lap `written` is the slot's own index; later every slot was initialised, and items that are
         // `Copy` stay valid bits after the consumer has read them.
         while self.initialised < (self.written + count as u64).min(self.capacity() as u64) {
+            self.shared.cells.write(self.initialised as usize, 1);
             // SAFETY: slots at or after `written` and up to `written + count` are free, so the producer's alone.
             unsafe { self.shared.slot(self.initialised).write(MaybeUninit::new(T::default())) };
             self.initialised += 1;
@@ -189,6 +192,7 @@ impl<T: Send> Vacant<'_, T> {
     /// RT-safe: wait-free, no allocation.
     pub fn fill(self, item: T) {
         let producer = self.producer;
+        producer.shared.cells.write(producer.written as usize, 1);
         // SAFETY: the slot at `written` is free, so it is the producer's alone until `publish`.
         unsafe { producer.shared.slot(producer.written).write(MaybeUninit::new(item)) };
         producer.publish(1);

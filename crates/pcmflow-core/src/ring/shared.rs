@@ -1,7 +1,7 @@
 //! What both halves share: two positions, two flags and the storage.
 
 use super::RingError;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Cells, Ordering};
 use alloc::alloc::{alloc, dealloc};
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
@@ -31,6 +31,8 @@ pub(super) struct Shared<T> {
     slots: NonNull<MaybeUninit<T>>,
     /// Capacity − 1; the capacity is a power of two.
     mask: usize,
+    /// The slots, for the model checker.
+    pub(super) cells: Cells,
 }
 
 // SAFETY: `Shared` hands out slots only through the two halves, each of which is the only accessor of its part of the
@@ -55,7 +57,13 @@ impl<T> Shared<T> {
             let raw = unsafe { alloc(layout) };
             NonNull::new(raw.cast()).ok_or(RingError::OutOfMemory { bytes: layout.size() })?
         };
-        Ok(Self { producer: Padded::default(), consumer: Padded::default(), slots, mask: capacity - 1 })
+        Ok(Self {
+            producer: Padded::default(),
+            consumer: Padded::default(),
+            slots,
+            mask: capacity - 1,
+            cells: Cells::new(capacity),
+        })
     }
 
     /// The storage's layout, aligned to cache lines; none where it can't be addressed.

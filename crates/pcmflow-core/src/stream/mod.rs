@@ -26,7 +26,7 @@ pub use writer::{StreamWriter, Written};
 use crate::format::{Frames, StreamFormat};
 use crate::ledger::{EdgeSnapshot, ReaderBooks, WriterBooks};
 use crate::ring::{BufferState, CircularBuffer, Gauge, RingError};
-use alloc::sync::Arc;
+use crate::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 

@@ -5,7 +5,7 @@ use super::{Books, Mark};
 use crate::format::{Frames, StreamFormat, StreamPosition};
 use crate::ledger::{CutMark, Gap};
 use crate::ring::Consumer;
-use alloc::sync::Arc;
+use crate::sync::Arc;
 
 /// What comes next in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

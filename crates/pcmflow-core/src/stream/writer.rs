@@ -5,7 +5,7 @@ use super::{Books, Mark, Overflow, StreamConfig};
 use crate::format::{Frames, StreamFormat, StreamPosition};
 use crate::ledger::{CutMark, Gap, LossCause};
 use crate::ring::Producer;
-use alloc::sync::Arc;
+use crate::sync::Arc;
 
 /// Marks kept free for the last gap and the last cut, so that the end of a stream always finds room.
 pub(super) const RESERVED_MARKS: usize = 2;

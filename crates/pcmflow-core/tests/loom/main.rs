@@ -1,0 +1,31 @@
+//! Interleavings and memory orderings, explored by loom: `cargo xtask proof --only loom`.
+//!
+//! Each model is small (capacities of 2 to 4, one or two operations a thread), since the number of executions grows
+//! exponentially; [`explore`] says how many there were, and with which bound on preemptions. What loom does not show: it takes
+//! some `SeqCst` loads for weaker ones (tokio-rs/loom#180), and it knows of plain storage only what the crate's shadow cells
+//! tell it.
+#![cfg(pcmflow_loom)]
+
+mod broadcast;
+mod ring;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Runs `model` in every execution with at most `preemptions` involuntary switches, and prints how many there were.
+fn explore(name: &str, preemptions: impl Into<Option<usize>>, model: impl Fn() + Sync + Send + 'static) {
+    // Not loom's: counted across executions.
+    let executions = Arc::new(AtomicU64::new(0));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions.into();
+    builder.max_branches = 100_000;
+    let counted = executions.clone();
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let bound = builder
+        .preemption_bound
+        .map_or("no bound on preemptions".into(), |n| format!("at most {n} preemptions"));
+    println!("loom: {name}: {} executions, {bound}", executions.load(Ordering::Relaxed));
+}

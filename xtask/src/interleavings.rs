@@ -1,0 +1,81 @@
+//! loom's models of the core, and the seeded bugs that they must find.
+
+use crate::steps::{Steps, cargo, output, root, run};
+use std::process::Command;
+
+/// Where the seeded bugs are listed.
+const MUTANTS: &str = "crates/pcmflow-core/src/mutant.rs";
+
+/// Explores every model: each prints how many executions there were, and within which bound.
+pub(crate) fn explore(steps: &mut Steps) {
+    steps.command("interleavings, explored by loom", models("--cfg pcmflow_loom", "").arg("--nocapture"));
+}
+
+/// The models pass as they are, and each seeded bug makes its own ones fail.
+pub(crate) fn mutants(steps: &mut Steps) {
+    const SEEDED: &str = "--cfg pcmflow_loom --cfg pcmflow_mutants";
+    let listed = std::fs::read_to_string(root().join(MUTANTS)).map_err(|error| format!("{MUTANTS}: {error}"));
+    let mutants = match listed.map(|text| listed_in(&text)) {
+        Ok(mutants) if !mutants.is_empty() => mutants,
+        Ok(_) => return steps.step("seeded bugs", || Err(format!("{MUTANTS} lists none"))),
+        Err(why) => return steps.step("seeded bugs", || Err(why)),
+    };
+    steps.step("no seeded bug: every model must pass", || run(&mut models(SEEDED, "")));
+    for (name, tests) in mutants {
+        steps.step(&format!("seeded bug {name}: {tests} must fail"), || {
+            match output(models(SEEDED, &tests).env("PCMFLOW_MUTANT", &name)) {
+                // A filter that fits no test would pass, too.
+                Ok(_) => Err(format!("{name} was not found by {tests}")),
+                // Anything else than a failed test (a name that the list lacks, a build that breaks) is a mistake here.
+                Err(why) if why.contains("test result: FAILED") || why.contains("test failed") => Ok(()),
+                Err(why) => Err(why),
+            }
+        });
+    }
+}
+
+/// The models whose names hold `filter`.
+fn models(flags: &str, filter: &str) -> Command {
+    let mut command =
+        cargo(&["test", "--quiet", "--release", "-p", "pcmflow-core", "--test", "loom", "--", filter]);
+    command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", root().join("target/loom"));
+    command
+}
+
+/// The pairs `("name", "tests"),` of the list, one a line.
+fn listed_in(text: &str) -> Vec<(String, String)> {
+    let rows = text.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.strip_suffix("\"),"));
+    rows.filter_map(|row| row.split_once("\", \"")).map(|(name, tests)| (name.into(), tests.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_the_list_are_read() {
+        let text = "/// (\"no\", \"row\")\n    (\"a-b\", \"ring::\"),\n    (\"c\", \"pool::x\"),\n    Some((\"d\", \"e\"))\n";
+        let expected = [("a-b", "ring::"), ("c", "pool::x")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(listed_in(text), expected);
+    }
+
+    #[test]
+    fn every_seeded_bug_is_asked_for_somewhere() {
+        let listed = std::fs::read_to_string(root().join(MUTANTS)).unwrap();
+        let sources = sources(&root().join("crates/pcmflow-core/src"));
+        for (name, _) in listed_in(&listed) {
+            let asked = format!("\"{name}\"");
+            assert!(sources.matches(&asked).count() >= 2, "no code asks for the seeded bug {name}");
+        }
+    }
+
+    /// The text of every source file below `place`.
+    fn sources(place: &std::path::Path) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(place).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            text += &if path.is_dir() { sources(&path) } else { std::fs::read_to_string(path).unwrap() };
+        }
+        text
+    }
+}

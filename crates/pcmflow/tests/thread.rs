@@ -59,27 +59,33 @@ fn give_up(capability: u32) {
     assert!(!has(capability));
 }
 
+/// The type of a resource's name depends on the C library.
+#[cfg(target_env = "gnu")]
+type Resource = libc::c_uint;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// Sets a soft limit; false where the hard one is lower.
-fn set_limit(resource: u32, value: u64) -> bool {
+fn set_limit(resource: Resource, value: u64) -> bool {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: one `struct rlimit` is written and read.
     unsafe {
-        libc::getrlimit(resource as _, &raw mut limit);
+        libc::getrlimit(resource, &raw mut limit);
         limit.rlim_cur = value as _;
-        libc::setrlimit(resource as _, &raw const limit) == 0
+        libc::setrlimit(resource, &raw const limit) == 0
     }
 }
 
 /// The soft limit.
-fn get_limit(resource: u32) -> u64 {
+fn get_limit(resource: Resource) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: one `struct rlimit` is written.
-    unsafe { libc::getrlimit(resource as _, &raw mut limit) };
+    unsafe { libc::getrlimit(resource, &raw mut limit) };
     limit.rlim_cur as _
 }
 
 /// Runs `work` on a thread of its own, with a soft limit changed meanwhile; false where it can't be.
-fn with_limit(resource: u32, value: u64, work: impl FnOnce() + Send + 'static) -> bool {
+fn with_limit(resource: Resource, value: u64, work: impl FnOnce() + Send + 'static) -> bool {
     let before = get_limit(resource);
     if !set_limit(resource, value) {
         eprintln!("skipped: the hard limit of resource {resource} is below {value}");

@@ -71,7 +71,7 @@ impl FlushDenormals {
 
     /// Whether denormals are flushed on this thread now. False where the processor can't be told.
     pub fn is_active(&self) -> bool {
-        Self::SUPPORTED && mode::get() & mode::FLUSH == mode::FLUSH
+        mode::get() & mode::FLUSH == mode::FLUSH
     }
 }
 
@@ -136,7 +136,8 @@ mod mode {
 mod mode {
     pub(super) type Word = u32;
     pub(super) const SUPPORTED: bool = false;
-    pub(super) const FLUSH: Word = 0;
+    /// A bit that is never set.
+    pub(super) const FLUSH: Word = 1;
 
     pub(super) fn get() -> Word {
         0

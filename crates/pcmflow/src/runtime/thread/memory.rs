@@ -114,7 +114,7 @@ pub enum LockError {
 ///
 /// Memory that comes later is not locked, on purpose: beyond its limit the system would refuse it, and a program dies of
 /// that. So call this when everything is set up. It costs real memory: stacks and heaps are faulted in whole.
-/// Linux and Windows' relatives differ: where there is no such call (macOS, Windows), lock single slices.
+/// macOS and Windows have no such call: there, lock single slices.
 ///
 /// Not RT-safe: makes a system call, which may take long.
 ///
@@ -182,12 +182,13 @@ mod system {
     }
 
     fn refusal(call: &'static str, bytes: Option<usize>) -> LockError {
-        match io::Error::last_os_error().raw_os_error().unwrap_or(0) {
+        let code = io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        // SAFETY: the system writes one `struct rlimit`, for which there is room.
+        let limit_bytes = limit(|limit| unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, limit) });
+        match code {
             libc::ENOSYS => LockError::Unsupported,
-            // What Linux says at the limit; others say EAGAIN.
-            libc::EPERM | libc::ENOMEM | libc::EAGAIN => {
-                // SAFETY: the system writes one `struct rlimit`, for which there is room.
-                let limit_bytes = limit(|limit| unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, limit) });
+            // What Linux says at the limit; others say EAGAIN. Without a limit it means what it says.
+            libc::EPERM | libc::ENOMEM | libc::EAGAIN if limit_bytes != u64::MAX => {
                 LockError::NotPermitted { bytes, limit_bytes }
             }
             code => LockError::System { call, code },

@@ -17,6 +17,7 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("broadcast-no-recheck", "broadcast::"),
     ("broadcast-commit-relaxed", "broadcast::"),
     ("broadcast-half-word", "broadcast::halves"),
+    ("broadcast-lost-beyond-commit", "stream::"),
 ];
 
 /// Whether the seeded bug `name` is to show.

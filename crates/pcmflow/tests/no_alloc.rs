@@ -234,7 +234,7 @@ fn the_guard_trips() {
 
 #[test]
 fn the_steady_state_never_calls_the_allocator() {
-    for overflow in [Overflow::Reject, Overflow::DropNewest] {
+    for (_, overflow) in Overflow::ALL.iter().copied() {
         let mut parts = Parts::new(overflow);
         let work = calls(|| parts.rounds(2000));
         assert_eq!(work, 0, "{overflow}");

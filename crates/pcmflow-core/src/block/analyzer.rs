@@ -157,9 +157,12 @@ mod tests {
     use std::vec::Vec;
 
     fn analyzer(channels: u32, block: u64) -> (StreamWriter, BufferAnalyzer) {
+        analyzer_where(Overflow::Reject, channels, block)
+    }
+
+    fn analyzer_where(overflow: Overflow, channels: u32, block: u64) -> (StreamWriter, BufferAnalyzer) {
         let format = StreamFormat::new(48_000, channels).unwrap();
-        let config =
-            StreamConfig { format, capacity: Frames(4096), quantum: Frames(128), overflow: Overflow::Reject };
+        let config = StreamConfig { format, capacity: Frames(4096), quantum: Frames(128), overflow };
         let (writer, reader, _) = stream(config).unwrap();
         (writer, BufferAnalyzer::new(reader, BlockSize::new(Frames(block)).unwrap()))
     }
@@ -217,14 +220,40 @@ mod tests {
         assert!(matches!(analyzer.step(), Step::End));
     }
 
+    #[test]
+    fn an_eviction_cuts_a_block_short_and_an_announced_block_stays() {
+        let (mut writer, mut analyzer) = analyzer_where(Overflow::EvictOldest, 2, 256);
+        writer.write(&[1.0; 2 * 200], 7);
+        assert!(matches!(analyzer.step(), Step::Pending));
+        // 200 frames wait with the reader, the storage of 4096 takes the others and evicts 104 of them.
+        writer.write(&[2.0; 2 * 4200], 8);
+        let Step::Block(block) = analyzer.step() else { panic!() };
+        assert_eq!((block.position(), block.frames()), (StreamPosition(0), Frames(200)));
+        writer.write(&[3.0; 2 * 8192], 9);
+        let Step::Block(mut block) = analyzer.step() else {
+            panic!("a block that is dropped unread comes again")
+        };
+        assert_eq!((block.position(), block.arrived_ns()), (StreamPosition(0), (7, 7)));
+        let mut samples = [0.0; 2 * 256];
+        assert_eq!(block.read(&mut samples), Frames(200));
+        assert!(samples[..400].iter().all(|sample| *sample == 1.0));
+        drop(writer);
+        // With the first eviction the rest of a block was taken from what was left then.
+        let mut expected = vec![('g', 200, 104), ('b', 304, 56), ('g', 360, 8136)];
+        expected.extend((0..16).map(|n| ('b', 8496 + 256 * n, 256)));
+        expected.push(('c', 12_592, 0));
+        assert_eq!(kinds(&mut analyzer), expected);
+    }
+
     proptest! {
         /// Whatever sizes are written, the blocks are those of cutting the whole at once.
         #[test]
         fn blocks_do_not_depend_on_how_frames_arrive(
             writes in proptest::collection::vec(1usize..600, 1..12), channels in 1usize..4, quanta in 1u64..4,
+            policy in 0..Overflow::ALL.len(),
         ) {
             let block = quanta * 128;
-            let (mut writer, mut analyzer) = analyzer(channels as u32, block);
+            let (mut writer, mut analyzer) = analyzer_where(Overflow::ALL[policy].1, channels as u32, block);
             let total: usize = writes.iter().sum();
             let all: Vec<f32> = (0..total * channels).map(|n| n as f32).collect();
             let (mut got, mut sizes, mut sent) = (Vec::new(), Vec::new(), 0);

@@ -2,24 +2,25 @@
 //!
 //! The writer overwrites the oldest items and never waits: no reader can hold it up, and it knows of none but their number.
 //! Each reader has a position of its own; one that was too slow learns exactly how many items it lost and where, and
-//! reads on with the oldest that are left. Every call of every end is wait-free: a read that the writer overtakes does not try again, it
-//! reports the loss and returns.
+//! reads on with the oldest that are left. Every call of every end is wait-free: a read that the writer overtakes does
+//! not try again, it reports the loss and returns.
 //!
 //! For a reader that must have everything take [`ring`](crate::ring): there the writer is told that it does not fit.
 //!
 //! # How it works
 //! Copying out of memory that another thread may overwrite, and looking afterwards whether it did, is a data race and so
-//! undefined behaviour, however well it seems to work. Here the storage is made of atomic 64-bit words, loaded and stored relaxed: as fast
-//! as a plain copy, and no race. Items are [`Plain`] numbers, packed into words (two `f32` to one); no slice into the storage
-//! leaves it. The writer publishes what it is *going to* overwrite, then overwrites, then publishes what can be read; a
-//! reader copies, then looks what may have been overwritten meanwhile. This is a sequence lock turned into a ring; that it needs the two
-//! fences, and where, is H.-J. Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012. The
-//! proof stands with the code ([`BroadcastReader::read`]'s), and loom explores it.
+//! undefined behaviour, however well it seems to work. Here the storage is made of atomic 64-bit words, loaded and stored
+//! relaxed: as fast as a plain copy, and no race. Items are [`Plain`] numbers, packed into words (two `f32` to one); no
+//! slice into the storage leaves it. The writer publishes what it is *going to* overwrite, then overwrites, then
+//! publishes what can be read; a reader copies, then looks what may have been overwritten meanwhile. This is a sequence
+//! lock turned into a ring; that it needs the two fences, and where, is H.-J. Boehm, "Can seqlocks get along with
+//! programming language memory models?", MSPC 2012. The proof stands with the code ([`BroadcastReader::read`]'s), and
+//! loom explores it.
 //!
 //! # How much a reader may lag
-//! At rest a full ring can be read to its last item. While the writer writes `n` items, the `n` oldest count as lost from the
-//! moment it begins. So a reader that never lags more than the capacity less one write loses nothing: make the ring one write longer than
-//! the lag you allow for.
+//! At rest a full ring can be read to its last item. While the writer writes `n` items, the `n` oldest count as lost from
+//! the moment it begins. So a reader that never lags more than the capacity less one write loses nothing: make the ring
+//! one write longer than the lag you allow for.
 //!
 //! # Frames
 //! A ring [of frames](BroadcastRing::with_frames) is written, read and lost in whole frames of interleaved items.
@@ -68,7 +69,8 @@ impl<T: Plain> BroadcastRing<T> {
         Self::with_frames(items, 1)
     }
 
-    /// Makes a ring for at least `frames` frames of `channels` interleaved items each, which are written, read and lost as a whole.
+    /// Makes a ring for at least `frames` frames of `channels` interleaved items each, which are written, read and lost
+    /// as a whole.
     ///
     /// Not RT-safe: allocates.
     ///

@@ -104,8 +104,8 @@ impl<T: Plain> BroadcastReader<T> {
         (committed - self.position.max(self.oldest()).min(committed)) as usize
     }
 
-    /// Whether the writer was dropped. What it wrote before can still be read, so look whether there is something *after* this
-    /// to know that no more will come.
+    /// Whether the writer was dropped. What it wrote before can still be read, so look whether there is something *after*
+    /// this to know that no more will come.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_closed(&self) -> bool {
@@ -123,11 +123,12 @@ impl<T: Plain> BroadcastReader<T> {
         self.shared.oldest(self.shared.progress.0.reserved.load(Ordering::Relaxed))
     }
 
-    /// Reads as many items as there are, whole frames, into `out` from its start; says how many, and how many were overwritten
-    /// before them.
+    /// Reads as many items as there are, whole frames, into `out` from its start; says how many, and how many were
+    /// overwritten before them.
     ///
     /// One pass, whatever the writer does: a read that was overtaken on its way reports the items lost, those that it could
-    /// save behind them, and returns. It may bring a loss and nothing else; what `out` holds beyond `count` then means nothing.
+    /// save behind them, and returns. It may bring a loss and nothing else; what `out` holds beyond `count` then means
+    /// nothing.
     ///
     /// RT-safe: wait-free, no allocation, at most three copies.
     pub fn read(&mut self, out: &mut [T]) -> Read {
@@ -143,6 +144,11 @@ impl<T: Plain> BroadcastReader<T> {
         let skipped = self.lag();
         self.position += skipped;
         skipped
+    }
+
+    /// Takes everything before `position`, which a [`read_at`](Self::read_at) has reached.
+    pub(crate) fn pass(&mut self, position: u64) {
+        self.position = position;
     }
 
     /// [`read`](Self::read) from `position` on, which is between this reader's and what was committed; nothing is taken.
@@ -169,7 +175,8 @@ impl<T: Plain> BroadcastReader<T> {
             fence(Ordering::Acquire);
         }
         let oldest = if is("broadcast-no-recheck") { seen_oldest } else { self.oldest() };
-        let first = start.max(oldest.min(committed));
+        let oldest = if is("broadcast-lost-beyond-commit") { oldest } else { oldest.min(committed) };
+        let first = start.max(oldest);
         let damaged = ((first - start) as usize).min(count);
         if damaged > 0 {
             out.copy_within(damaged..count, 0);

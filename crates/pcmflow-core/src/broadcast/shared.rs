@@ -129,8 +129,8 @@ impl<T: Plain> Shared<T> {
         let mut bits = if is("broadcast-half-word") { 0 } else { word.load(Ordering::Relaxed) };
         let offset = index % Self::PER_WORD;
         debug_assert!(offset + items.len() <= Self::PER_WORD);
-        // SAFETY: `offset + items.len() ≤ PER_WORD`, so the copy stays inside `bits`; items are initialised bytes (`Plain`), any
-        // bytes are a `u64`; and `bits` is a local that nothing else refers to.
+        // SAFETY: `offset + items.len() ≤ PER_WORD`, so the copy stays inside `bits`; items are initialised bytes
+        // (`Plain`), any bytes are a `u64`; and `bits` is a local that nothing else refers to.
         unsafe {
             let place = (&raw mut bits).cast::<T>().add(offset);
             core::ptr::copy_nonoverlapping(items.as_ptr(), place, items.len());
@@ -158,7 +158,8 @@ impl<T: Plain> Shared<T> {
         let mut chunks = out.chunks_exact_mut(Self::PER_WORD);
         for (word, chunk) in words.iter().zip(&mut chunks) {
             let bits = word.load(Ordering::Relaxed);
-            // SAFETY: the chunk is `PER_WORD` items, a word's bytes; any bits are such items (`Plain`); no alignment is asked.
+            // SAFETY: the chunk is `PER_WORD` items, a word's bytes; any bits are such items (`Plain`); no alignment is
+            // asked.
             unsafe { chunk.as_mut_ptr().cast::<u64>().write_unaligned(bits) };
         }
         self.load_part(index + rest, chunks.into_remainder());
@@ -171,8 +172,8 @@ impl<T: Plain> Shared<T> {
         let bits = self.words[index / Self::PER_WORD].load(Ordering::Relaxed);
         let offset = index % Self::PER_WORD;
         debug_assert!(offset + out.len() <= Self::PER_WORD);
-        // SAFETY: `offset + out.len() ≤ PER_WORD`, so the copy stays inside `bits`; any bits are items (`Plain`); a local can't
-        // overlap the caller's slice; the alignment of a `u64` serves every item of at most 8 bytes in it.
+        // SAFETY: `offset + out.len() ≤ PER_WORD`, so the copy stays inside `bits`; any bits are items (`Plain`); a local
+        // can't overlap the caller's slice; the alignment of a `u64` serves every item of at most 8 bytes in it.
         unsafe {
             let place = (&raw const bits).cast::<T>().add(offset);
             core::ptr::copy_nonoverlapping(place, out.as_mut_ptr(), out.len());

@@ -101,8 +101,8 @@ proptest! {
     }
 }
 
-/// Numbered items, a writer that never waits and readers of several speeds: each item arrives once, unharmed, or is counted lost
-/// at its place.
+/// Numbered items, a writer that never waits and readers of several speeds: each item arrives once, unharmed, or is
+/// counted lost at its place.
 #[test]
 fn threads_read_each_number_once_or_count_it_lost() {
     const FRAMES: u64 = 1 << 20;

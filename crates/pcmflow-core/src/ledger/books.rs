@@ -86,6 +86,7 @@ impl WriterBooks {
 pub struct ReaderBooks {
     popped: Counter,
     evicted: [Counter; LossCause::ALL.len()],
+    overruns: Counter,
 }
 
 impl ReaderBooks {
@@ -103,6 +104,13 @@ impl ReaderBooks {
         self.evicted[cause as usize].add(frames);
     }
 
+    /// Posts that a run of evictions began: one overrun, however long.
+    ///
+    /// RT-safe: wait-free, no allocation. The edge's reader only.
+    pub fn post_overrun(&self) {
+        self.overruns.add(Frames(1));
+    }
+
     /// Frames that left the edge to be used.
     ///
     /// RT-safe: wait-free, no allocation.
@@ -115,6 +123,13 @@ impl ReaderBooks {
     /// RT-safe: wait-free, no allocation.
     pub fn evicted(&self) -> Losses {
         losses(&self.evicted)
+    }
+
+    /// How often a run of evictions began.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn overruns(&self) -> u64 {
+        self.overruns.read().0
     }
 }
 

@@ -121,7 +121,7 @@ impl IndexMut<LossCause> for Losses {
 }
 
 /// The writer's books at a position, sent along with the stream: "before this position I put in so much, and lost so
-/// much".
+/// much". Where frames are evicted on the way, the reader moves them from the one to the other, as it learns of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CutMark {
     /// The first frame after the mark.

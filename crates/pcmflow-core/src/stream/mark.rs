@@ -33,6 +33,19 @@ pub(super) struct Arrival {
     pub(super) at_ns: u64,
 }
 
+impl Arrival {
+    /// How many words it takes in storage of words.
+    pub(super) const WORDS: usize = 2;
+
+    pub(super) fn to_words(self) -> [u64; Self::WORDS] {
+        [self.position.0, self.at_ns]
+    }
+
+    pub(super) fn from_words([position, at_ns]: [u64; Self::WORDS]) -> Self {
+        Self { position: StreamPosition(position), at_ns }
+    }
+}
+
 /// The loss whose mark is not sent yet, as the writer's thread last left it: for whoever must do without that thread.
 /// Stored by the writer only; whole only while the writer rests.
 #[derive(Debug, Default)]

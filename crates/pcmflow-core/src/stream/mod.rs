@@ -1,7 +1,8 @@
 //! A ring of frames that keeps books: what stands between an audio callback and the code that thinks.
 //!
 //! [`stream`] makes a [`StreamWriter`] for the audio thread and a [`StreamReader`] for the other side. On top of
-//! [`CircularBuffer`] they add what a bare ring of samples lacks:
+//! [`CircularBuffer`], or on a [`BroadcastRing`](crate::broadcast::BroadcastRing) where the oldest is evicted, they add
+//! what a bare ring of samples lacks:
 //!
 //! - **whole frames** of one [`StreamFormat`], interleaved;
 //! - **positions**: each frame has its place on the source's timeline, lost ones included;
@@ -14,9 +15,20 @@
 //! Frames, marks and arrival times travel in three rings of fixed size. Drops are whole writes, or whole quanta of a write
 //! that is larger than one, so that the store of marks can't be exhausted by drops of whole quanta; should tiny writes
 //! exhaust it all the same, the writer takes no more frames until a slot is free, and loses count of none.
+//!
+//! # Evicting the oldest
+//! With [`Overflow::EvictOldest`] the writer always has room, and never learns what it overwrote unread. The reader does: it
+//! copies frames out before it announces them, so that what is announced stays, and meets what was overwritten as gaps by
+//! [`LossCause::Overflow`], in order with the gaps and cuts that the writer sent. It posts them as *evicted*, and each
+//! run of them, up to the next frame that is read, as one overrun. Until the reader gets there, a
+//! [snapshot](StreamGauge::snapshot) measures what was overwritten, so that `accepted = popped + evicted + occupancy`
+//! holds at rest however far behind the reader is. Gap and cut marks are not evicted: a writer that loses frames by other
+//! causes while the reader stands still may find their store full, and then gives up what it is offered, as above.
 
 mod mark;
 mod reader;
+mod staging;
+mod storage;
 mod writer;
 
 pub use mark::Mark;
@@ -24,11 +36,12 @@ pub use reader::{Next, StreamReader};
 pub use writer::{StreamWriter, Written};
 
 use crate::format::{Frames, StreamFormat};
-use crate::ledger::{EdgeSnapshot, ReaderBooks, WriterBooks};
-use crate::ring::{BufferState, CircularBuffer, Gauge, RingError};
+use crate::ledger::{EdgeSnapshot, LossCause, ReaderBooks, WriterBooks};
+use crate::ring::{BufferState, CircularBuffer, RingError};
 use crate::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
+use storage::Level;
 
 /// What becomes of frames that a full ring does not take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -39,12 +52,15 @@ pub enum Overflow {
     Reject,
     /// They are lost, and posted as [`LossCause::Overflow`](crate::ledger::LossCause::Overflow).
     DropNewest,
+    /// They overwrite the oldest: the writer takes everything, and a reader that was too slow meets what it lost as gaps by
+    /// [`LossCause::Overflow`], which it posts as evicted.
+    EvictOldest,
 }
 
 impl Overflow {
     /// Every policy with its name.
     pub const ALL: &'static [(&'static str, Overflow)] =
-        &[("reject", Self::Reject), ("drop-newest", Self::DropNewest)];
+        &[("reject", Self::Reject), ("drop-newest", Self::DropNewest), ("evict-oldest", Self::EvictOldest)];
 }
 
 impl fmt::Display for Overflow {
@@ -52,6 +68,7 @@ impl fmt::Display for Overflow {
         f.write_str(match self {
             Self::Reject => "reject",
             Self::DropNewest => "drop-newest",
+            Self::EvictOldest => "evict-oldest",
         })
     }
 }
@@ -84,7 +101,7 @@ pub enum StreamError {
         capacity: Frames,
     },
     /// The text names no overflow policy.
-    #[error("no such overflow policy; one of reject, drop-newest")]
+    #[error("no such overflow policy; one of reject, drop-newest, evict-oldest")]
     UnknownOverflow,
 }
 
@@ -135,23 +152,26 @@ pub fn stream(config: StreamConfig) -> Result<(StreamWriter, StreamReader, Strea
     if quantum == Frames::ZERO || quantum > capacity {
         return Err(StreamError::Quantum { quantum, capacity });
     }
-    let samples = CircularBuffer::with_capacity(capacity.samples(format.channels))?;
+    let (inlet, outlet, level) = storage::storage(&config)?;
     // As many whole frames as the storage holds, which was rounded up.
-    let capacity = Frames::in_samples(samples.capacity(), format.channels);
-    let quanta = (capacity.0 / quantum.0) as usize + 1;
+    let capacity = Frames::in_samples(inlet.capacity(), format.channels);
     // A gap and a cut at each quantum, and `RESERVED_MARKS` for the end.
-    let marks = CircularBuffer::with_capacity(2 * quanta + writer::RESERVED_MARKS)?;
-    let arrivals = CircularBuffer::with_capacity(2 * quanta)?;
+    let marks = 2 * config.quanta(inlet.capacity()) + writer::RESERVED_MARKS;
+    let (marks_in, marks_out) = CircularBuffer::with_capacity(marks)?.split();
     let books = Arc::new(Books::default());
-    let gauge = StreamGauge { samples: samples.gauge(), books: books.clone(), format, capacity };
-    let (samples_in, samples_out) = samples.split();
-    let (marks_in, marks_out) = marks.split();
-    let (arrivals_in, arrivals_out) = arrivals.split();
+    let gauge = StreamGauge { level, books: books.clone(), format, capacity };
     Ok((
-        StreamWriter::new(config, capacity, samples_in, marks_in, arrivals_in, books.clone()),
-        StreamReader::new(format, capacity, samples_out, marks_out, arrivals_out, books),
+        StreamWriter::new(config, capacity, inlet, marks_in, books.clone()),
+        StreamReader::new(format, capacity, outlet, marks_out, books),
         gauge,
     ))
+}
+
+impl StreamConfig {
+    /// Quanta that storage of `samples` samples holds, and one that is being written.
+    fn quanta(&self, samples: usize) -> usize {
+        (Frames::in_samples(samples, self.format.channels).0 / self.quantum.0) as usize + 1
+    }
 }
 
 /// The books of both ends.
@@ -165,7 +185,7 @@ struct Books {
 /// Reads a stream's state and books from any thread, without disturbing either end.
 #[derive(Debug, Clone)]
 pub struct StreamGauge {
-    samples: Gauge<f32>,
+    level: Level,
     books: Arc<Books>,
     format: StreamFormat,
     capacity: Frames,
@@ -181,33 +201,44 @@ impl StreamGauge {
 
     /// Frames in the ring, measured: exact when both ends rest, otherwise true at some moment or too low.
     ///
+    /// With [`Overflow::EvictOldest`] frames that were announced to the reader and not read yet are counted too, though they
+    /// have left the ring: up to twice the capacity. While frames move the figure is then about right.
+    ///
     /// RT-safe: wait-free, no allocation.
     pub fn occupancy(&self) -> Frames {
-        Frames::in_samples(self.samples.occupancy(), self.format.channels)
+        self.frames(self.level.measure().0)
+    }
+
+    fn frames(&self, samples: u64) -> Frames {
+        Frames::in_samples(samples as usize, self.format.channels)
     }
 
     /// What the ring is doing, where its reader waits for `ready` frames at a time.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn state(&self, ready: Frames) -> BufferState {
-        // Storage is rounded up to a power of two: with 3 channels it may never be full to the last sample.
-        if self.occupancy() >= self.capacity && self.samples.state(1) != BufferState::Draining {
-            return BufferState::Overflowed;
-        }
-        self.samples.state(ready.samples(self.format.channels))
+        let samples = |frames: Frames| frames.samples(self.format.channels);
+        self.level.state(samples(ready), samples(self.capacity))
     }
 
     /// Both ends' books beside what is measured inside.
     ///
+    /// With [`Overflow::EvictOldest`] frames that were overwritten and that the reader has not come to yet are evicted
+    /// here, and in its own books when it tells of them; their overrun is counted then.
+    ///
     /// RT-safe: wait-free, no allocation.
     pub fn snapshot(&self) -> EdgeSnapshot {
+        let Books { writer, reader, .. } = &*self.books;
+        let (inside, untold) = self.level.measure();
+        let mut evicted = reader.evicted();
+        evicted[LossCause::Overflow] += self.frames(untold);
         EdgeSnapshot {
-            accepted: self.books.writer.accepted(),
-            popped: self.books.reader.popped(),
-            evicted: self.books.reader.evicted(),
-            occupancy: self.occupancy(),
-            lost: self.books.writer.lost(),
-            overruns: self.books.writer.overruns(),
+            accepted: writer.accepted(),
+            popped: reader.popped(),
+            evicted,
+            occupancy: self.frames(inside),
+            lost: writer.lost(),
+            overruns: writer.overruns() + reader.overruns(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The end of a stream that the other side holds.
 
 use super::mark::Arrival;
+use super::storage::Outlet;
 use super::{Books, Mark};
 use crate::format::{Frames, StreamFormat, StreamPosition};
-use crate::ledger::{CutMark, Gap};
+use crate::ledger::{CutMark, Gap, LossCause};
 use crate::ring::Consumer;
 use crate::sync::Arc;
 
@@ -33,9 +34,8 @@ pub enum Next {
 pub struct StreamReader {
     format: StreamFormat,
     capacity: Frames,
-    samples: Consumer<f32>,
+    storage: Outlet,
     marks: Consumer<Mark>,
-    arrivals: Consumer<Arrival>,
     books: Arc<Books>,
     /// Where the next frame stands, lost ones counted.
     position: StreamPosition,
@@ -45,29 +45,30 @@ pub struct StreamReader {
     ended: bool,
     /// The loss that a writer which was taken for gone has not told of.
     untold: Option<Gap>,
+    /// Nothing was read since the last eviction: more of it is the same overrun.
+    evicting: bool,
 }
 
 impl StreamReader {
     pub(super) fn new(
         format: StreamFormat,
         capacity: Frames,
-        samples: Consumer<f32>,
+        storage: Outlet,
         marks: Consumer<Mark>,
-        arrivals: Consumer<Arrival>,
         books: Arc<Books>,
     ) -> Self {
         let position = StreamPosition::START;
         Self {
             format,
             capacity,
-            samples,
+            storage,
             marks,
-            arrivals,
             books,
             position,
             arrived: Arrival::default(),
             ended: false,
             untold: None,
+            evicting: false,
         }
     }
 
@@ -105,40 +106,57 @@ impl StreamReader {
 
     /// What comes next, where `wanted` frames are of use at a time (more than the ring holds is taken for that).
     ///
-    /// Frames are only announced, one at least: [`read`](Self::read) or [`skip`](Self::skip) them. Marks are taken.
+    /// Frames are only announced, one at least: [`read`](Self::read) or [`skip`](Self::skip) them; until then they stay, and
+    /// come again. Marks are taken. With [`Overflow::EvictOldest`](super::Overflow::EvictOldest) announced frames were copied
+    /// out of the writer's reach, and frames that the writer was faster to overwrite are a [`Gap`] by
+    /// [`LossCause::Overflow`] where they stood.
     ///
-    /// RT-safe: wait-free in the marks that wait, no allocation.
+    /// RT-safe: wait-free in the marks that wait, no allocation; where the oldest is evicted, a copy of what is wanted.
     pub fn next(&mut self, wanted: Frames) -> Next {
+        let channels = self.format.channels;
         let wanted = wanted.min(self.capacity).max(Frames(1));
         let position = self.position;
-        // The order matters. "Gone" before frames: nothing comes after the end. Frames before marks: the mark of a gap
-        // among the frames that we count was sent before the frames behind it, so it is seen too.
-        let ended = self.samples.is_closed() || self.ended;
-        let available = self.available();
+        // The order matters. "Gone" before frames: nothing comes after the end. Frames before marks: a mark among the frames
+        // that we know of, evicted ones too, was sent before the frames behind it, so it is seen too.
+        let ended = self.storage.is_closed() || self.ended;
+        let ahead = self.storage.gather(wanted.samples(channels));
         if let Some(mark) = self.due_mark() {
             return mark;
         }
-        let Some(gap) = self.first_gap() else {
-            return match available {
-                frames if frames >= wanted => Next::Frames { position, frames: wanted },
-                Frames(0) if ended => self.untold.take().map_or(Next::End, |gap| self.pass_gap(gap)),
-                frames if ended => Next::Frames { position, frames },
-                _ => Next::Pending,
-            };
-        };
+        if ahead.evicted > 0 {
+            return self.pass_evicted(Frames::in_samples(ahead.evicted, channels));
+        }
+        let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(_)));
         // Its mark may have been sent after we looked for a due one.
-        if gap <= position
+        if gap.is_some_and(|gap| gap <= position)
             && let Some(mark) = self.due_mark()
         {
             return mark;
         }
-        // All frames before the gap were published before its mark: they are there.
-        Next::Frames { position, frames: (gap - position).min(wanted) }
+        let there = Frames::in_samples(ahead.samples, channels);
+        // Frames before a gap that was told just now may have come after we looked for frames: they are met next time.
+        let whole = gap.map_or(wanted, |gap| wanted.min(gap - position));
+        match there.min(whole) {
+            frames if frames == whole => Next::Frames { position, frames },
+            Frames(0) if ended => self.untold.take().map_or(Next::End, |gap| self.pass_gap(gap)),
+            frames if ended || ahead.broken => Next::Frames { position, frames },
+            _ => Next::Pending,
+        }
     }
 
-    /// Frames to read, asked of the writer afresh.
-    fn available(&mut self) -> Frames {
-        Frames::in_samples(self.samples.available(), self.format.channels)
+    /// Tells of `evicted` frames at the position, up to the next mark among them: no cut may be met later than it stands, as it
+    /// counts what was evicted before it.
+    fn pass_evicted(&mut self, evicted: Frames) -> Next {
+        let position = self.position;
+        let until = self.first_mark(|mark| mark.position() > position);
+        let frames = until.map_or(evicted, |until| evicted.min(until - position));
+        self.storage.pass_evicted(frames.samples(self.format.channels));
+        self.books.reader.post_evicted(frames, LossCause::Overflow);
+        if !self.evicting {
+            self.books.reader.post_overrun();
+            self.evicting = true;
+        }
+        self.pass_gap(Gap { position, frames, cause: LossCause::Overflow })
     }
 
     /// Takes the next mark when its position is reached. A cut may stand inside a block, and is met behind it.
@@ -147,7 +165,14 @@ impl StreamReader {
         self.marks.pop();
         Some(match mark {
             Mark::Gap(gap) => self.pass_gap(gap),
-            Mark::Cut(cut) => Next::Cut(cut),
+            Mark::Cut(mut cut) => {
+                // The writer does not know what it overwrote unread: what it took in, less that, is what came through.
+                for (cause, frames) in self.books.reader.evicted().iter() {
+                    cut.accepted = cut.accepted - frames;
+                    cut.lost[cause] += frames;
+                }
+                Next::Cut(cut)
+            }
         })
     }
 
@@ -156,12 +181,12 @@ impl StreamReader {
         Next::Gap(gap)
     }
 
-    /// Where the first gap ahead begins.
-    fn first_gap(&mut self) -> Option<StreamPosition> {
+    /// Where the first mark of a kind stands.
+    fn first_mark(&mut self, of_the_kind: impl Fn(&Mark) -> bool) -> Option<StreamPosition> {
         let count = self.marks.available();
         let chunk = self.marks.read_chunk(count).ok()?;
         let (first, second) = chunk.as_slices();
-        first.iter().chain(second).find(|mark| matches!(mark, Mark::Gap(_))).map(Mark::position)
+        first.iter().chain(second).find(|mark| of_the_kind(mark)).map(Mark::position)
     }
 
     /// When the frame at `position + offset` arrived, in the writer's nanoseconds: the time of the write that brought it,
@@ -170,24 +195,7 @@ impl StreamReader {
     /// RT-safe: wait-free in the writes between, no allocation.
     pub fn arrived_ns(&mut self, offset: Frames) -> u64 {
         let target = self.position + offset;
-        let mut arrived = self.arrived;
-        let available = self.arrivals.available();
-        let Ok(chunk) = self.arrivals.read_chunk(available) else { return arrived.at_ns };
-        let (first, second) = chunk.as_slices();
-        let mut passed = 0;
-        for arrival in first.iter().chain(second) {
-            if arrival.position > target {
-                break;
-            }
-            arrived = *arrival;
-            // What lies at or before the next frame is never asked for again but as `arrived`.
-            if arrival.position <= self.position {
-                self.arrived = *arrival;
-                passed += 1;
-            }
-        }
-        chunk.release(passed);
-        arrived.at_ns
+        self.storage.arrival(self.position, target, &mut self.arrived).at_ns
     }
 
     /// Reads frames that [`next`](Self::next) announced into `out`, as many whole ones as fit; returns how many.
@@ -196,8 +204,7 @@ impl StreamReader {
     pub fn read(&mut self, out: &mut [f32]) -> Frames {
         let channels = self.format.channels;
         let frames = self.announced(Frames::in_samples(out.len(), channels));
-        let taken = self.samples.pop_slice(&mut out[..frames.samples(channels)]);
-        debug_assert_eq!(taken, frames.samples(channels));
+        self.storage.read(&mut out[..frames.samples(channels)]);
         self.passed(frames);
         frames
     }
@@ -210,12 +217,8 @@ impl StreamReader {
     /// RT-safe when `take` is: wait-free in the marks that wait, no allocation.
     pub fn read_in_place(&mut self, frames: Frames, take: impl FnOnce(&[f32], &[f32])) -> Frames {
         let frames = self.announced(frames);
-        if let Ok(chunk) = self.samples.read_chunk(frames.samples(self.format.channels)) {
-            let (first, second) = chunk.as_slices();
-            take(first, second);
-            chunk.release_all();
-            self.passed(frames);
-        }
+        self.storage.read_in_place(frames.samples(self.format.channels), take);
+        self.passed(frames);
         frames
     }
 
@@ -228,13 +231,15 @@ impl StreamReader {
 
     /// As many of `frames` as can be read before the next gap.
     fn announced(&mut self, frames: Frames) -> Frames {
-        let available = self.available();
-        let until_gap = self.first_gap().map_or(available, |gap| gap - self.position);
-        frames.min(available).min(until_gap)
+        let readable = Frames::in_samples(self.storage.readable(), self.format.channels);
+        let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(_)));
+        let until_gap = gap.map_or(readable, |gap| gap - self.position);
+        frames.min(readable).min(until_gap)
     }
 
     fn passed(&mut self, frames: Frames) {
         self.books.reader.post_popped(frames);
         self.position += frames;
+        self.evicting &= frames == Frames::ZERO;
     }
 }

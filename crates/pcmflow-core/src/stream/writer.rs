@@ -1,6 +1,7 @@
 //! The end of a stream that the audio thread holds.
 
 use super::mark::Arrival;
+use super::storage::Inlet;
 use super::{Books, Mark, Overflow, StreamConfig};
 use crate::format::{Frames, StreamFormat, StreamPosition};
 use crate::ledger::{CutMark, Gap, LossCause};
@@ -15,7 +16,8 @@ pub(super) const RESERVED_MARKS: usize = 2;
 pub struct Written {
     /// Frames that are in the ring now, from the start of the write.
     pub accepted: Frames,
-    /// Frames that were lost and posted ([`Overflow::DropNewest`]).
+    /// Frames that were lost and posted ([`Overflow::DropNewest`]; with [`Overflow::EvictOldest`] only where the store of
+    /// marks is full).
     pub dropped: Frames,
     /// Frames, the last of the write, that are the caller's still ([`Overflow::Reject`], or the reader is gone): offer them
     /// again, or [`give_up`](StreamWriter::give_up).
@@ -28,9 +30,8 @@ pub struct StreamWriter {
     config: StreamConfig,
     /// Whole frames that the storage holds.
     capacity: Frames,
-    samples: Producer<f32>,
+    storage: Inlet,
     marks: Producer<Mark>,
-    arrivals: Producer<Arrival>,
     books: Arc<Books>,
     /// Where the next frame stands, lost ones counted.
     position: StreamPosition,
@@ -44,13 +45,12 @@ impl StreamWriter {
     pub(super) fn new(
         config: StreamConfig,
         capacity: Frames,
-        samples: Producer<f32>,
+        storage: Inlet,
         marks: Producer<Mark>,
-        arrivals: Producer<Arrival>,
         books: Arc<Books>,
     ) -> Self {
         let position = StreamPosition::START;
-        Self { config, capacity, samples, marks, arrivals, books, position, pending: None, losing: false }
+        Self { config, capacity, storage, marks, books, position, pending: None, losing: false }
     }
 
     /// What the samples are.
@@ -71,7 +71,7 @@ impl StreamWriter {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_closed(&self) -> bool {
-        self.samples.is_closed()
+        self.storage.is_closed()
     }
 
     /// Whether a write of `frames`, a quantum at most, would be accepted now. Once true it stays true until the next
@@ -80,7 +80,7 @@ impl StreamWriter {
     /// RT-safe: wait-free, no allocation.
     pub fn has_room(&mut self, frames: Frames) -> bool {
         !self.is_closed()
-            && self.samples.has_room(frames.samples(self.config.format.channels))
+            && self.storage.has_room(frames.samples(self.config.format.channels))
             && (self.pending.is_none() || self.marks.has_room(RESERVED_MARKS + 1))
     }
 
@@ -123,11 +123,10 @@ impl StreamWriter {
             return false;
         }
         self.losing = false;
-        // A full store of arrival times loses precision, never frames: the reader then counts from an earlier arrival.
-        let _ = self.arrivals.push(Arrival { position: self.position, at_ns: now_ns });
+        self.storage.arrive(Arrival { position: self.position, at_ns: now_ns });
         // Posted before the frames are visible, so that a reader's books never run ahead of the writer's.
         self.books.writer.post_accepted(frames);
-        self.samples.push_slice(quantum);
+        self.storage.push(quantum);
         self.position += frames;
         true
     }

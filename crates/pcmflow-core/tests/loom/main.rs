@@ -8,6 +8,7 @@
 
 mod broadcast;
 mod ring;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::steps::{Steps, cargo, root};
-use crate::{Outcome, setup, tidy};
+use crate::{Failure, Outcome, setup, tidy};
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     Options::new(arguments).done()?;
@@ -22,6 +22,11 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     );
     // Unit, integration and doc tests in one go; the dev profile is optimised enough for real recordings.
     steps.command("tests", &mut cargo(&["test", "--quiet", "--workspace"]));
+    // Each asserts its own result, and ends by itself.
+    for name in examples()? {
+        let run = &["run", "--quiet", "--package", "pcmflow", "--example", &name];
+        steps.command(&format!("example {name}"), &mut cargo(run));
+    }
     steps.command(
         "documentation",
         cargo(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"),
@@ -29,5 +34,30 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     steps.finish()
 }
 
+/// The names of the examples of the crate that people add.
+fn examples() -> Result<Vec<String>, Failure> {
+    let folder = root().join("crates/pcmflow/examples");
+    let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", folder.display()));
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Workspaces of their own, which `--workspace` does not reach.
 const OUTSIDERS: &[&str] = &["benches/peers/Cargo.toml", "fuzz/Cargo.toml"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_run() {
+        assert!(examples().unwrap().contains(&"spsc_pipe".to_owned()));
+    }
+}

@@ -7,13 +7,18 @@
 //! | [`core`] | what may run on an audio thread: rings, pool, chunks, blocks, ledger |
 //! | [`io`] | sources and sinks: files, standard streams, synthetic signals |
 //! | [`pitch`] | the pitch tracker |
-//! | [`runtime`] | the threads: a [`Flow`](runtime::Flow) carries a source to a consumer |
+//! | [`runtime`] | the threads: a [`Flow`](runtime::Flow) carries a source to a consumer; priorities and memory |
+//!
+//! Which buffer for what, and how large: [Choosing a buffer](choosing_a_buffer).
 
 pub use pcmflow_core as core;
 pub use pcmflow_io as io;
 pub use pcmflow_pitch as pitch;
 
 pub mod runtime;
+
+#[doc = include_str!("../docs/choosing-a-buffer.md")]
+pub mod choosing_a_buffer {}
 
 /// The README's code, so that it is tested with the rest.
 #[cfg(doctest)]

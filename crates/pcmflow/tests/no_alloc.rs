@@ -19,6 +19,7 @@ use pcmflow::core::stream::{Mark, Overflow, StreamConfig, StreamGauge, StreamWri
 use pcmflow::io::synth::SynthSource;
 use pcmflow::io::{Source, SynthSpec};
 use pcmflow::pitch::{PitchConfig, PitchTracker};
+use pcmflow::runtime::thread::{FlushDenormals, callback_guard, flush_denormals};
 
 #[path = "../../pcmflow-core/tests/guard/mod.rs"]
 mod guard;
@@ -233,4 +234,24 @@ fn the_steady_state_never_calls_the_allocator() {
         let snapshot = parts.monitor.snapshot(parts.now_ns);
         assert!(snapshot.total.latency.p99_ns() > 0);
     }
+}
+
+#[test]
+fn a_guarded_callback_calls_no_allocator_and_frees_no_payload() {
+    let (mut guard, mut watch) = callback_guard();
+    let mut samples = [1e-40; 128];
+    let work = calls(|| {
+        for _ in 0..1000 {
+            // SAFETY: nothing is computed but what is flushed.
+            let flush = unsafe { FlushDenormals::new() };
+            guard.run(|| flush_denormals(&mut samples));
+            drop(flush);
+        }
+    });
+    assert_eq!((work, samples), (0, [0.0; 128]));
+    // The panic itself allocates; that is said. What comes after it doesn't, and what it left is freed by the watch.
+    assert!(guard.run(|| std::panic::resume_unwind(Box::new([0_u8; 100]))).is_none());
+    assert_eq!(calls(|| assert!((0..1000).all(|_| guard.run(|| ()).is_none()))), 0);
+    assert_eq!(calls(|| drop(watch.revive())), 1);
+    assert_eq!(calls(|| assert!(guard.run(|| ()).is_some())), 0);
 }

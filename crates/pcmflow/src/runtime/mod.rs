@@ -10,6 +10,9 @@
 //! the oldest frames are to go ([`Overflow::EvictOldest`](crate::core::stream::Overflow::EvictOldest)). Every such loss is
 //! counted where it happens, comes in order as a gap, and is entered by the consumer, so that the books of both ends can
 //! be held against each other (see [`crate::core::ledger`]).
+//!
+//! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
+//! panics.
 
 mod clock;
 mod config;
@@ -21,6 +24,7 @@ mod live;
 mod park;
 mod report;
 mod source;
+pub mod thread;
 
 pub use clock::{Clock, Stop};
 pub use config::{FlowConfig, FlowError, Pacing};

@@ -1,5 +1,6 @@
 //! House rules that the compiler does not know, checked as text: cheap, and each with a test that shows it trips.
 
+mod examples;
 mod layers;
 mod length;
 mod lock;
@@ -19,7 +20,8 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
 /// One rule: a file's path below the root and its text in, complaints out.
 type Rule = fn(path: &str, text: &str) -> Vec<Complaint>;
 
-const RULES: &[Rule] = &[length::check, words::check, lock::check, layers::check, requirements::check];
+const RULES: &[Rule] =
+    &[length::check, examples::check, words::check, lock::check, layers::check, requirements::check];
 
 /// What is wrong, and on which line (from 1).
 #[derive(Debug, PartialEq, Eq)]

@@ -7,6 +7,25 @@ use crate::format::{
 use crate::pool::BufferRef;
 
 /// What the samples of a chunk mean: where they stand, when they came.
+///
+/// ```
+/// use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
+/// use pcmflow_core::format::{StreamFormat, StreamPosition};
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let mut buffer = pool.acquire(256, Miss::Fail)?;
+/// buffer.resize(256, 0.0);
+/// let meta = ChunkMeta {
+///     format: StreamFormat::new(48_000, 2)?,
+///     position: StreamPosition(1024),
+///     sequence: 8,
+///     timestamp_ns: 21_333_333,
+///     complete_ns: 24_000_000,
+/// };
+/// let chunk = AudioChunk::new(buffer.into_shared(), meta)?;
+/// assert_eq!((chunk.position(), chunk.end()), (StreamPosition(1024), StreamPosition(1152)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkMeta {
     /// What the samples are.

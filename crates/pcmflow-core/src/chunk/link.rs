@@ -9,6 +9,18 @@ use crate::stream::Mark;
 use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// What travels on a link.
+///
+/// ```
+/// use pcmflow_core::chunk::{AudioRingBuffer, Packet};
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::{Gap, LossCause};
+/// use pcmflow_core::stream::Mark;
+/// let (mut producer, mut consumer) = AudioRingBuffer::with_capacity(4)?.split();
+/// let gap = Gap { position: StreamPosition(0), frames: Frames(128), cause: LossCause::Device };
+/// producer.mark(Mark::Gap(gap)).unwrap();
+/// assert!(matches!(consumer.pop(), Some(Packet::Mark(Mark::Gap(told))) if told == gap));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Packet {

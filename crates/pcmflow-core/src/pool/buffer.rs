@@ -11,6 +11,17 @@ use core::ptr::NonNull;
 use core::slice;
 
 /// Who holds a buffer: a number that the program chooses, so that what is not returned can be named.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, OwnerId, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let recorder = OwnerId(7);
+/// let kept = pool.acquire_for(recorder, 1024, Miss::Fail)?;
+/// assert_eq!(pool.held_by().get(&recorder), Some(&1));
+/// drop(kept);
+/// assert!(pool.held_by().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerId(pub u32);
 

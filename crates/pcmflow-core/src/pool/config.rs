@@ -4,6 +4,12 @@ use super::GrowError;
 use alloc::vec::Vec;
 
 /// One size class: buffers of one capacity.
+///
+/// ```
+/// use pcmflow_core::pool::ClassConfig;
+/// let stereo = ClassConfig { buffers_prewarm: 64, ..ClassConfig::new(2 * 1024) };
+/// assert_eq!((stereo.samples, stereo.buffers_max), (2048, 1024));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassConfig {
     /// Capacity of each buffer in samples (frames × channels),
@@ -105,6 +111,13 @@ impl Default for PoolConfig {
 }
 
 /// Why a pool could not be made.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig, PoolConfigError};
+/// let classes = vec![ClassConfig::new(1024), ClassConfig::new(512)];
+/// let error = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() }).unwrap_err();
+/// assert_eq!(error, PoolConfigError::Order { samples: 512, previous: 1024 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoolConfigError {

@@ -1,6 +1,17 @@
 //! Why the pool gave no buffer. Small, `Copy`, and made without allocating.
 
 /// Why no buffer was handed out.
+///
+/// ```
+/// use pcmflow_core::pool::{AcquireError, BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
+/// let class = ClassConfig { samples: 256, buffers_max: 1, buffers_prewarm: 1 };
+/// let pool = BufferRecyclingPool::new(PoolConfig { classes: vec![class], ..PoolConfig::default() })?;
+/// let held = pool.acquire(200, Miss::Fail)?;
+/// let refused = pool.acquire(200, Miss::Fail).unwrap_err();
+/// assert_eq!(refused, AcquireError::Exhausted { samples: 200, class: 256 });
+/// # drop(held);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError {
@@ -31,6 +42,15 @@ pub enum AcquireError {
 }
 
 /// Why a class could not grow.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, GrowError, PoolConfig};
+/// let class = ClassConfig { samples: 256, buffers_max: 2, buffers_prewarm: 2 };
+/// let pool = BufferRecyclingPool::new(PoolConfig { classes: vec![class], ..PoolConfig::default() })?;
+/// let refused = pool.grow(256, 1).unwrap_err();
+/// assert_eq!(refused, GrowError::ClassFull { class: 256, buffers: 2, buffers_max: 2 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrowError {

@@ -17,6 +17,16 @@ use alloc::vec::Vec;
 ///
 /// A buffer is *allocated* until it is first taken, then *in use*, and *recycled* while it waits to be handed out again;
 /// *cached* if it does so in an endpoint.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let buffer = pool.acquire(256, Miss::Fail)?;
+/// assert_eq!(pool.metrics().states().in_use, 1);
+/// drop(buffer);
+/// assert_eq!(pool.metrics().states().in_use, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BufferStates {
     /// Never handed out since their memory came.
@@ -30,6 +40,16 @@ pub struct BufferStates {
 }
 
 /// What one size class has done and holds.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// drop(pool.acquire(300, Miss::Fail)?);
+/// let metrics = pool.metrics();
+/// let class = metrics.classes.iter().find(|class| class.samples == 512).unwrap();
+/// assert_eq!(class.states.in_use, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassMetrics {
     /// Samples each buffer holds.
@@ -196,6 +216,15 @@ impl CacheCount {
 }
 
 /// What a pool has done and holds: see the module's note on when the numbers add up.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// drop(pool.acquire(300, Miss::Fail)?);
+/// let metrics = pool.metrics();
+/// assert!(metrics.held_bytes <= metrics.held_bytes_peak && metrics.held_bytes_peak <= metrics.budget_bytes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolMetrics {
     /// The classes, smallest first.

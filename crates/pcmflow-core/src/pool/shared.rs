@@ -39,6 +39,17 @@ const GENERATION_LAST: u64 = u64::MAX / GENERATION_ONE;
 ///
 /// It keeps nothing alive. [`BufferRecyclingPool::upgrade`](super::BufferRecyclingPool::upgrade) turns it back into a
 /// [`BufferRef`] as long as there is one; after that it is stale for ever. Ids can only be had from a `BufferRef`.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let shared = pool.acquire(256, Miss::Fail)?.into_shared();
+/// let id = shared.id();
+/// assert!(pool.upgrade(id).is_some());
+/// drop(shared);
+/// assert!(pool.upgrade(id).is_none()); // also when the same memory is in use again
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BufferId {
     // Not to be made from parts: that a generation is unknown until its handle is asked is what makes `make_mut`

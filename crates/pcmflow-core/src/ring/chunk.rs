@@ -3,6 +3,18 @@
 use super::{Consumer, Producer};
 
 /// Free slots of a ring, opened for writing. Dropped without [`commit`](Self::commit), it writes nothing.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let (mut producer, mut consumer) = CircularBuffer::<f32>::with_capacity(4)?.split();
+/// let mut chunk = producer.write_chunk(3).unwrap();
+/// let (first, second) = chunk.as_mut_slices();
+/// first.copy_from_slice(&[1.0, 2.0, 3.0]);
+/// assert!(second.is_empty());
+/// chunk.commit(2); // the third is written, and not sent
+/// assert_eq!((consumer.pop(), consumer.pop(), consumer.pop()), (Some(1.0), Some(2.0), None));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct WriteChunk<'a, T> {
     pub(super) producer: &'a mut Producer<T>,
@@ -37,6 +49,17 @@ impl<T: Send + Copy> WriteChunk<'_, T> {
 }
 
 /// Items of a ring, opened for reading. Dropped without [`release`](Self::release), it takes nothing.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let (mut producer, mut consumer) = CircularBuffer::with_capacity(4)?.split();
+/// producer.push_slice(&[1, 2, 3]);
+/// let chunk = consumer.read_chunk(2).unwrap();
+/// assert_eq!(chunk.as_slices(), (&[1, 2][..], &[][..]));
+/// chunk.release(1); // the second is looked at, and stays
+/// assert_eq!(consumer.pop(), Some(2));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct ReadChunk<'a, T> {
     pub(super) consumer: &'a mut Consumer<T>,

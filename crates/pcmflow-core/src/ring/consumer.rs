@@ -6,6 +6,16 @@ use crate::mutant::{is, weakened};
 use crate::sync::{Arc, Ordering};
 
 /// The half of a [`CircularBuffer`](super::CircularBuffer) that reads.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let (mut producer, mut consumer) = CircularBuffer::with_capacity(4)?.split();
+/// producer.push_slice(&[1, 2, 3]);
+/// drop(producer);
+/// assert!(consumer.is_closed());
+/// assert_eq!((consumer.available(), consumer.pop()), (3, Some(1)));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct Consumer<T> {
     pub(super) shared: Arc<Shared<T>>,

@@ -4,6 +4,17 @@ use super::shared::Shared;
 use crate::sync::{Arc, Ordering};
 
 /// What a buffer is doing now.
+///
+/// ```
+/// use pcmflow_core::ring::{BufferState, CircularBuffer};
+/// let ring = CircularBuffer::with_capacity(4)?;
+/// let gauge = ring.gauge();
+/// let (mut producer, _consumer) = ring.split();
+/// assert_eq!(gauge.state(2), BufferState::Empty);
+/// producer.push_slice(&[1, 2]);
+/// assert_eq!((gauge.state(2), gauge.state(3)), (BufferState::Ready, BufferState::Filling));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BufferState {
@@ -22,6 +33,16 @@ pub enum BufferState {
 }
 
 /// Reads a ring's state from any thread, without disturbing either half. It keeps the storage alive.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let ring = CircularBuffer::with_capacity(4)?;
+/// let gauge = ring.gauge();
+/// let (mut producer, _consumer) = ring.split();
+/// producer.push_slice(&[1, 2, 3]);
+/// assert_eq!((gauge.occupancy(), gauge.capacity()), (3, 4));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct Gauge<T> {
     shared: Arc<Shared<T>>,

@@ -43,6 +43,11 @@ pub(crate) use shared::Padded;
 use shared::Shared;
 
 /// Why a ring could not be made.
+///
+/// ```
+/// use pcmflow_core::ring::{CircularBuffer, RingError};
+/// assert_eq!(CircularBuffer::<f32>::with_capacity(0).unwrap_err(), RingError::Empty);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingError {
@@ -66,6 +71,13 @@ pub enum RingError {
 }
 
 /// Fewer items (or free slots) are there than were asked for.
+///
+/// ```
+/// use pcmflow_core::ring::{CircularBuffer, TooFew};
+/// let (mut producer, _consumer) = CircularBuffer::<f32>::with_capacity(4)?.split();
+/// assert_eq!(producer.write_chunk(5).err(), Some(TooFew { requested: 5, available: 4 }));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("only {available} of {requested} slots are there")]
 pub struct TooFew {
@@ -76,6 +88,16 @@ pub struct TooFew {
 }
 
 /// A fixed-capacity ring, before it is split into its two halves.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let ring = CircularBuffer::with_capacity(100)?;
+/// assert_eq!(ring.capacity(), 128);
+/// let (mut producer, mut consumer) = ring.split();
+/// producer.push_slice(&[0.25; 128]);
+/// assert_eq!(consumer.pop(), Some(0.25));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct CircularBuffer<T> {
     shared: Arc<Shared<T>>,

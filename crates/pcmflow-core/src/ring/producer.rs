@@ -7,6 +7,16 @@ use crate::sync::{Arc, Ordering};
 use core::mem::MaybeUninit;
 
 /// Why an item was not taken; it is handed back.
+///
+/// ```
+/// use pcmflow_core::ring::{CircularBuffer, PushError};
+/// let (mut producer, consumer) = CircularBuffer::with_capacity(1)?.split();
+/// assert_eq!(producer.push("first"), Ok(()));
+/// assert_eq!(producer.push("second"), Err(PushError::Full("second")));
+/// drop(consumer);
+/// assert_eq!(producer.push("third").unwrap_err().into_inner(), "third");
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushError<T> {
     /// The ring is full: offer it again later, or count it as lost.
@@ -27,6 +37,15 @@ impl<T> PushError<T> {
 }
 
 /// The half of a [`CircularBuffer`](super::CircularBuffer) that writes.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let (mut producer, consumer) = CircularBuffer::with_capacity(4)?.split();
+/// assert_eq!((producer.push_slice(&[1, 2, 3]), producer.free(), producer.position()), (3, 1, 3));
+/// drop(consumer);
+/// assert!(producer.is_closed());
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct Producer<T> {
     pub(super) shared: Arc<Shared<T>>,
@@ -248,6 +267,15 @@ impl<T: Send> Producer<T> {
 }
 
 /// A free slot of a ring.
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let (mut producer, mut consumer) = CircularBuffer::with_capacity(1)?.split();
+/// let Some(slot) = producer.vacant() else { panic!() };
+/// slot.fill(String::from("made only because there is room"));
+/// assert!(producer.vacant().is_none() && consumer.pop().is_some());
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct Vacant<'a, T> {
     producer: &'a mut Producer<T>,

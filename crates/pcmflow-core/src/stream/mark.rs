@@ -5,6 +5,14 @@ use crate::ledger::{CutMark, Gap, LossCause};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Something that is not samples, at a position of the stream.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::{Gap, LossCause};
+/// use pcmflow_core::stream::Mark;
+/// let gap = Gap { position: StreamPosition(128), frames: Frames(64), cause: LossCause::Overflow };
+/// assert_eq!(Mark::Gap(gap).position(), StreamPosition(128));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mark {

@@ -44,6 +44,12 @@ use core::str::FromStr;
 use storage::Level;
 
 /// What becomes of frames that a full ring does not take.
+///
+/// ```
+/// use pcmflow_core::stream::Overflow;
+/// assert_eq!("drop-newest".parse(), Ok(Overflow::DropNewest));
+/// assert_eq!(Overflow::default().to_string(), "reject");
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -84,6 +90,16 @@ impl FromStr for Overflow {
 }
 
 /// Why a stream could not be made.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig, StreamError};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(64), quantum: Frames(128), overflow: Overflow::Reject };
+/// let error = StreamError::Quantum { quantum: Frames(128), capacity: Frames(64) };
+/// assert_eq!(stream(config).unwrap_err(), error);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
@@ -106,6 +122,20 @@ pub enum StreamError {
 }
 
 /// How a stream is made.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig};
+/// let config = StreamConfig {
+///     format: StreamFormat::new(48_000, 2)?,
+///     capacity: Frames(9_600), // 200 ms: what the reader may be late at the most
+///     quantum: Frames(128),
+///     overflow: Overflow::DropNewest,
+/// };
+/// let (_, _, gauge) = stream(config)?;
+/// assert!(gauge.capacity() >= Frames(9_600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamConfig {
     /// What the samples are.
@@ -183,6 +213,17 @@ struct Books {
 }
 
 /// Reads a stream's state and books from any thread, without disturbing either end.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(512), quantum: Frames(128), overflow: Overflow::Reject };
+/// let (mut writer, _reader, gauge) = stream(config)?;
+/// writer.write(&[0.0; 128], 0);
+/// assert_eq!((gauge.occupancy(), gauge.snapshot().accepted), (Frames(128), Frames(128)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct StreamGauge {
     level: Level,

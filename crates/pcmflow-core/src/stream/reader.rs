@@ -9,6 +9,22 @@ use crate::ring::Consumer;
 use crate::sync::Arc;
 
 /// What comes next in a stream.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{stream, Next, Overflow, StreamConfig};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(512), quantum: Frames(128), overflow: Overflow::Reject };
+/// let (mut writer, mut reader, _) = stream(config)?;
+/// assert!(matches!(reader.next(Frames(128)), Next::Pending));
+/// writer.write(&[0.0; 128], 0);
+/// assert!(matches!(reader.next(Frames(128)), Next::Frames { frames: Frames(128), .. }));
+/// reader.skip(Frames(128));
+/// drop(writer);
+/// assert!(matches!(reader.next(Frames(128)), Next::Cut(_))); // the writer's books, closed
+/// assert!(matches!(reader.next(Frames(128)), Next::End));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Next {
@@ -30,6 +46,20 @@ pub enum Next {
 }
 
 /// The reading end: one thread.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
+/// use pcmflow_core::stream::{stream, Next, Overflow, StreamConfig};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(512), quantum: Frames(128), overflow: Overflow::Reject };
+/// let (mut writer, mut reader, _) = stream(config)?;
+/// writer.write(&[0.25; 128], 0);
+/// let Next::Frames { position, frames } = reader.next(Frames(128)) else { panic!() };
+/// let mut samples = [0.0; 128];
+/// assert_eq!((position, reader.read(&mut samples)), (StreamPosition(0), frames));
+/// assert_eq!(samples, [0.25; 128]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct StreamReader {
     format: StreamFormat,

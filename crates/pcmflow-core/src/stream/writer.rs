@@ -12,6 +12,17 @@ use crate::sync::Arc;
 pub(super) const RESERVED_MARKS: usize = 2;
 
 /// What became of a write. The three add up to the frames that were offered.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig, Written};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(128), quantum: Frames(128), overflow: Overflow::DropNewest };
+/// let (mut writer, _reader, _) = stream(config)?;
+/// let expected = Written { accepted: Frames(128), dropped: Frames(128), rejected: Frames(0) };
+/// assert_eq!(writer.write(&[0.0; 256], 0), expected);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Written {
     /// Frames that are in the ring now, from the start of the write.
@@ -25,6 +36,20 @@ pub struct Written {
 }
 
 /// The writing end: one thread, usually the audio callback. Drop it before the reader: the last of the two frees the rings.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
+/// use pcmflow_core::ledger::LossCause;
+/// use pcmflow_core::stream::{stream, Overflow, StreamConfig};
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(128), quantum: Frames(128), overflow: Overflow::Reject };
+/// let (mut writer, _reader, gauge) = stream(config)?;
+/// writer.write(&[0.0; 128], 0);
+/// let refused = writer.write(&[0.0; 128], 0).rejected;
+/// writer.give_up(refused, LossCause::Overflow); // lost, and counted
+/// assert_eq!((writer.position(), gauge.snapshot().lost.total()), (StreamPosition(256), Frames(128)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct StreamWriter {
     config: StreamConfig,

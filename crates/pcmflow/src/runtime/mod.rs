@@ -20,6 +20,7 @@ mod live;
 mod park;
 mod report;
 mod source;
+mod waiting;
 
 pub use clock::{Clock, Stop};
 pub use config::{FlowConfig, FlowError, Pacing};
@@ -27,3 +28,6 @@ pub use consumer::{ChunkCx, Consumer, ConsumerError};
 pub use flow::{Flow, RunningFlow};
 pub use inject::{Inject, InjectError};
 pub use report::{FlowReport, FlowSnapshot};
+#[cfg(feature = "async")]
+pub use waiting::AsyncReader;
+pub use waiting::{Bell, BlockingReader, Waited};

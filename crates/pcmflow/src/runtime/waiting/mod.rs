@@ -71,5 +71,6 @@ fn look<T: Send>(consumer: &mut crate::core::ring::Consumer<T>, items: usize) ->
     }
 }
 
-#[cfg(all(test, feature = "async"))]
+#[cfg(test)]
+#[cfg(feature = "async")]
 mod tests;

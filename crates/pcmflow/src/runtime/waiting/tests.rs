@@ -35,7 +35,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// With naps that never end, each item is heard by the bell alone: one lost ring and the test fails.
 #[test]
 fn no_ring_of_the_bell_is_lost() {
-    const ITEMS: u32 = 20_000;
+    const ITEMS: u32 = 200_000;
     let (mut out, mut reader) = reader(1, LONG);
     let (back, mut heard) = CircularBuffer::<u32>::with_capacity(1).unwrap().split();
     let mut back = back;
@@ -64,7 +64,7 @@ fn no_ring_of_the_bell_is_lost() {
 
 #[test]
 fn a_task_hears_each_ring_too() {
-    const ITEMS: u32 = 5_000;
+    const ITEMS: u32 = 200_000;
     let (mut out, consumer) = CircularBuffer::<u32>::with_capacity(4).unwrap().split();
     let mut reader = AsyncReader::new(consumer);
     let bell = reader.bell();

@@ -45,7 +45,7 @@ impl<T: Send + Copy> Consumer<T> {
     /// producer.push_slice(&[1.0, -1.0, 2.0, -2.0, 3.0]); // two stereo frames, and half of one
     /// let (mut left, mut right) = ([0.0; 4], [0.0; 4]);
     /// assert_eq!(consumer.pop_planar(&mut [&mut left, &mut right]), 2);
-    /// assert_eq!((left[..2], right[..2]), ([1.0, 2.0], [-1.0, -2.0]));
+    /// assert_eq!((&left[..2], &right[..2]), (&[1.0, 2.0][..], &[-1.0, -2.0][..]));
     /// # Ok::<(), pcmflow_core::ring::RingError>(())
     /// ```
     ///

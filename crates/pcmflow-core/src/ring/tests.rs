@@ -245,7 +245,7 @@ proptest! {
                     let planes: Vec<Vec<u32>> = (0..channels).map(plane).collect();
                     let views: Vec<&[u32]> = planes.iter().map(Vec::as_slice).collect();
                     let taken = producer.push_planar(&views);
-                    prop_assert_eq!(taken, if channels == 0 { 0 } else { frames.min(free / channels) });
+                    prop_assert_eq!(taken, frames.min(free.checked_div(channels).unwrap_or(0)));
                     model.extend((next..).take(taken * channels));
                     next += (frames * channels) as u32;
                 }
@@ -253,7 +253,7 @@ proptest! {
                     let mut planes = vec![vec![u32::MAX; frames]; channels];
                     let mut views: Vec<&mut [u32]> = planes.iter_mut().map(Vec::as_mut_slice).collect();
                     let got = consumer.pop_planar(&mut views);
-                    prop_assert_eq!(got, if channels == 0 { 0 } else { frames.min(model.len() / channels) });
+                    prop_assert_eq!(got, frames.min(model.len().checked_div(channels).unwrap_or(0)));
                     for f in 0..got {
                         for plane in &planes { prop_assert_eq!(Some(plane[f]), model.pop_front()); }
                     }

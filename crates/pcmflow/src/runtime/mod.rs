@@ -25,6 +25,7 @@ mod park;
 mod report;
 mod source;
 pub mod thread;
+mod waiting;
 
 pub use clock::{Clock, Stop};
 pub use config::{FlowConfig, FlowError, Pacing};
@@ -32,3 +33,6 @@ pub use consumer::{ChunkCx, Consumer, ConsumerError};
 pub use flow::{Flow, RunningFlow};
 pub use inject::{Inject, InjectError};
 pub use report::{FlowReport, FlowSnapshot};
+#[cfg(feature = "async")]
+pub use waiting::AsyncReader;
+pub use waiting::{Bell, BlockingReader, Waited};

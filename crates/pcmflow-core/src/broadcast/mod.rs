@@ -10,7 +10,7 @@
 //! # How it works
 //! Copying out of memory that another thread may overwrite, and looking afterwards whether it did, is a data race and so
 //! undefined behaviour, however well it seems to work. Here the storage is made of atomic 64-bit words, loaded and stored
-//! relaxed: as fast as a plain copy, and no race. Items are [`Plain`] numbers, packed into words (two `f32` to one); no
+//! relaxed: no race, at the price of one move a word. Items are [`Plain`] numbers, packed into words (two `f32` to one); no
 //! slice into the storage leaves it. The writer publishes what it is *going to* overwrite, then overwrites, then
 //! publishes what can be read; a reader copies, then looks what may have been overwritten meanwhile. This is a sequence
 //! lock turned into a ring; that it needs the two fences, and where, is H.-J. Boehm, "Can seqlocks get along with

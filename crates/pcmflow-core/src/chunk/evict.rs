@@ -10,7 +10,7 @@ use super::{AudioChunk, Packet};
 use crate::format::{Frames, StreamPosition};
 use crate::ledger::{Gap, LossCause};
 use crate::mutant;
-use crate::ring::{CircularBuffer, Consumer, Producer, RingError, Vacant};
+use crate::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
 use crate::stream::Mark;
 use crate::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) const CAUSE: LossCause = LossCause::Overflow;
 
 /// A mark at its place between the chunks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Placed {
+struct Placed {
     mark: Mark,
     /// Chunks that were sent before it.
     after: u64,
@@ -68,10 +68,12 @@ impl EvictingProducer {
         self.chunks.put(chunk)
     }
 
-    /// Room for a mark; none when the store of marks is full.
-    pub(super) fn vacant_mark(&mut self) -> Option<VacantMark<'_>> {
-        let after = self.chunks.written();
-        Some(VacantMark { slot: self.marks.vacant()?, after })
+    /// Sends a mark, behind all chunks that were sent.
+    pub(super) fn mark(&mut self, mark: Mark) -> Result<(), PushError<Mark>> {
+        self.marks.push(Placed { mark, after: self.chunks.written() }).map_err(|refused| match refused {
+            PushError::Full(placed) => PushError::Full(placed.mark),
+            PushError::Closed(placed) => PushError::Closed(placed.mark),
+        })
     }
 
     pub(super) fn has_room(&mut self) -> bool {
@@ -80,18 +82,6 @@ impl EvictingProducer {
 
     pub(super) fn is_closed(&self) -> bool {
         self.marks.is_closed()
-    }
-}
-
-/// Room for a mark, behind all chunks that were sent.
-pub(super) struct VacantMark<'a> {
-    slot: Vacant<'a, Placed>,
-    after: u64,
-}
-
-impl VacantMark<'_> {
-    pub(super) fn fill(self, mark: Mark) {
-        self.slot.fill(Placed { mark, after: self.after });
     }
 }
 

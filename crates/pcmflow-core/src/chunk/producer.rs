@@ -68,15 +68,14 @@ impl ChunkProducer {
     /// # Errors
     /// [`PushError::Full`] and [`PushError::Closed`] hand the mark back.
     pub fn mark(&mut self, mark: Mark) -> Result<(), PushError<Mark>> {
-        if self.is_closed() {
-            return Err(PushError::Closed(mark));
-        }
-        let full = PushError::Full(mark);
         match &mut self.inlet {
-            Inlet::Queue(packets) => packets.vacant().ok_or(full)?.fill(Packet::Mark(mark)),
-            Inlet::Evicting(packets) => packets.vacant_mark().ok_or(full)?.fill(mark),
+            Inlet::Queue(packets) if packets.is_closed() => Err(PushError::Closed(mark)),
+            Inlet::Queue(packets) => {
+                packets.vacant().ok_or(PushError::Full(mark))?.fill(Packet::Mark(mark));
+                Ok(())
+            }
+            Inlet::Evicting(packets) => packets.mark(mark),
         }
-        Ok(())
     }
 
     /// Whether a packet of either kind can be sent now. Once true it stays true until one is sent.

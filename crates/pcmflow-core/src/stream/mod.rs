@@ -240,6 +240,13 @@ impl StreamGauge {
         self.capacity
     }
 
+    /// Bytes of samples that both ends have storage for.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn storage_bytes(&self) -> usize {
+        self.level.storage() * size_of::<f32>()
+    }
+
     /// Frames in the ring, measured: exact when both ends rest, otherwise true at some moment or too low.
     ///
     /// With [`Overflow::EvictOldest`] frames that were announced to the reader and not read yet are counted too, though they

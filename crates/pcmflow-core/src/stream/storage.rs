@@ -212,6 +212,15 @@ impl Level {
         }
     }
 
+    /// Samples that there is storage for, at both ends.
+    pub(super) fn storage(&self) -> usize {
+        match self {
+            Self::Fifo(samples) => samples.capacity(),
+            // What was announced is copied out, to storage as large.
+            Self::Evicting { samples, .. } => 2 * samples.capacity(),
+        }
+    }
+
     pub(super) fn state(&self, ready: usize, full: usize) -> BufferState {
         match self {
             // Storage is rounded up to a power of two: with 3 channels it may never be full to the last sample.
@@ -232,6 +241,21 @@ impl Level {
                     _ => BufferState::Filling,
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Frames, StreamFormat};
+
+    #[test]
+    fn storage_that_evicts_costs_twice_as_much() {
+        for (overflow, samples) in [(Overflow::DropNewest, 256), (Overflow::EvictOldest, 512)] {
+            let format = StreamFormat::new(48_000, 2).unwrap();
+            let config = StreamConfig { format, capacity: Frames(128), quantum: Frames(64), overflow };
+            assert_eq!(storage(&config).unwrap().2.storage(), samples, "{overflow}");
         }
     }
 }

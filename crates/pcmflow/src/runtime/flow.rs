@@ -255,7 +255,6 @@ impl<C: Consumer> RunningFlow<C> {
         let balance = Balance::close(frames_in, &edges, &consumed.timeline);
         let health = self.health.snapshot(wall_ns);
         let pool = self.pool.metrics();
-        let storage = self.ring.capacity().samples(self.format.channels) * size_of::<f32>();
         let report = FlowReport {
             format: self.format,
             balance,
@@ -266,7 +265,7 @@ impl<C: Consumer> RunningFlow<C> {
             health,
             wall_ns,
             xruns: edges.iter().map(|edge| edge.overruns).sum(),
-            peak_bytes: storage as u64 + pool.held_bytes_peak as u64,
+            peak_bytes: (self.ring.storage_bytes() + pool.held_bytes_peak) as u64,
             pool,
             pressure: end.pressure,
             damage: end.damage,

@@ -7,7 +7,6 @@ use crate::sync::Ordering;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
-use core::ptr::NonNull;
 use core::slice;
 
 /// Who holds a buffer: a number that the program chooses, so that what is not returned can be named.
@@ -25,17 +24,15 @@ use core::slice;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerId(pub u32);
 
-/// A slot that is out, and how much of it is written. What both kinds of handle are made of.
+/// A slot that is out, and how much of it is written. What both kinds of handle are made of: two words, so that a handle
+/// travels in registers, and a queue of them is short. Where the samples are is asked of the slab.
 pub(super) struct Slot {
-    /// The slot's first sample; `capacity` initialised samples, aligned to 64 bytes.
-    pub(super) data: NonNull<f32>,
     pub(super) slab: SlabPtr,
-    /// Samples written since the slot was acquired; never above the capacity.
-    pub(super) len: u32,
-    pub(super) at: At,
+    /// Samples written since the slot was acquired, never above the capacity, shifted up by 32; and which slot it is.
+    len_at: u64,
 }
 
-/// Which slot of its slab, and of which class: in one register, as parts of one are slow to write and then read whole.
+/// Which slot of its slab, and of which class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct At(pub(super) u32);
 
@@ -59,14 +56,43 @@ impl At {
 }
 
 impl Slot {
+    /// A slot with that many samples written.
+    #[inline]
+    pub(super) fn new(slab: SlabPtr, at: At, len: u32) -> Self {
+        Self { slab, len_at: u64::from(len) << 32 | u64::from(at.0) }
+    }
+
+    #[inline]
+    pub(super) fn at(&self) -> At {
+        At(self.len_at as u32)
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        (self.len_at >> 32) as usize
+    }
+
+    /// Says that the first `len` samples are written.
+    #[inline]
+    fn set_len(&mut self, len: usize) {
+        *self = Self::new(self.slab, self.at(), len as u32);
+    }
+
+    /// The slot's first sample; `capacity` initialised samples, aligned to 64 bytes.
+    #[inline]
+    fn data(&self) -> *mut f32 {
+        // SAFETY: the slot is held.
+        unsafe { self.slab.data(self.at().slot()) }
+    }
+
     /// The samples that may be seen.
     #[inline]
     pub(super) fn samples(&self) -> &[f32] {
         // SAFETY: the slot is held.
-        unsafe { self.slab.reads(self.at.slot()) };
+        unsafe { self.slab.reads(self.at().slot()) };
         // SAFETY: the slot is held, so that its storage is alive; `len` of its samples, all initialised, belong to
         // it; nobody writes to them while `self` is borrowed (unique handle: `&self`; shared: no writer).
-        unsafe { slice::from_raw_parts(self.data.as_ptr(), self.len as usize) }
+        unsafe { slice::from_raw_parts(self.data(), self.len()) }
     }
 
     #[inline]
@@ -77,7 +103,7 @@ impl Slot {
 
     pub(super) fn owner(&self) -> OwnerId {
         // SAFETY: the slot is held, and belongs to the slab.
-        OwnerId(unsafe { self.slab.header(self.at.slot()) }.owner.load(Ordering::Relaxed))
+        OwnerId(unsafe { self.slab.header(self.at().slot()) }.owner.load(Ordering::Relaxed))
     }
 
     /// The samples for writing.
@@ -87,16 +113,16 @@ impl Slot {
     #[inline]
     pub(super) unsafe fn samples_mut(&mut self) -> &mut [f32] {
         // SAFETY: the slot is held.
-        unsafe { self.slab.writes(self.at.slot()) };
+        unsafe { self.slab.writes(self.at().slot()) };
         // SAFETY: as in `samples`, and nobody else reads or writes, says the caller.
-        unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), self.len as usize) }
+        unsafe { slice::from_raw_parts_mut(self.data(), self.len()) }
     }
 
     /// A copy, for moving it from one handle to another.
     #[inline]
     pub(super) fn copied(&self) -> Self {
-        let Slot { data, slab, len, at } = *self;
-        Self { data, slab, len, at }
+        let Slot { slab, len_at } = *self;
+        Self { slab, len_at }
     }
 
     /// Returns the slot to its slab's bitmap.
@@ -111,7 +137,7 @@ impl Slot {
             if self.slab.is_open() {
                 self.slab.class().as_ref().note_free(self.slab.index());
             }
-            self.slab.put(1 << self.at.slot());
+            self.slab.put(1 << self.at().slot());
         }
     }
 }
@@ -150,8 +176,7 @@ impl PooledBuffer {
         // SAFETY: the slot is held.
         unsafe {
             slab.header(slot).owner.store(owner.0, Ordering::Relaxed);
-            let data = NonNull::new_unchecked(slab.data(slot));
-            Self(Slot { data, slab, len: 0, at: At::new(slot, slab.class_index()) })
+            Self(Slot::new(slab, At::new(slot, slab.class_index()), 0))
         }
     }
 
@@ -183,7 +208,7 @@ impl PooledBuffer {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn spare(&self) -> usize {
-        self.capacity() - self.0.len as usize
+        self.capacity() - self.0.len()
     }
 
     /// Who acquired it.
@@ -200,14 +225,14 @@ impl PooledBuffer {
     pub fn extend_from_slice(&mut self, samples: &[f32]) -> usize {
         let count = samples.len().min(self.spare());
         // SAFETY: the slot is held.
-        unsafe { self.0.slab.writes(self.0.at.slot()) };
+        unsafe { self.0.slab.writes(self.0.at().slot()) };
         // SAFETY: `len + count <= capacity`, so that the target lies in the slot, which we own; `samples` can't
         // overlap it, as our samples can only be borrowed from `self`, which is borrowed exclusively.
         unsafe {
-            let end = self.0.data.as_ptr().add(self.len());
+            let end = self.0.data().add(self.0.len());
             end.copy_from_nonoverlapping(samples.as_ptr(), count);
         }
-        self.0.len += count as u32;
+        self.0.set_len(self.0.len() + count);
         count
     }
 
@@ -221,12 +246,13 @@ impl PooledBuffer {
     pub fn extend_with(&mut self, count: usize, mut sample: impl FnMut(usize) -> f32) -> usize {
         let count = count.min(self.spare());
         // SAFETY: the slot is held.
-        unsafe { self.0.slab.writes(self.0.at.slot()) };
+        unsafe { self.0.slab.writes(self.0.at().slot()) };
+        let data = self.0.data();
         for i in 0..count {
             let value = sample(i);
             // SAFETY: `len < capacity`, as `count` was at most what was spare and `len` grew by one each time.
-            unsafe { self.0.data.as_ptr().add(self.0.len as usize).write(value) };
-            self.0.len += 1;
+            unsafe { data.add(self.0.len()).write(value) };
+            self.0.set_len(self.0.len() + 1);
         }
         count
     }
@@ -241,10 +267,10 @@ impl PooledBuffer {
         }
         // SAFETY: the slot is held, and there is room for one more.
         unsafe {
-            self.0.slab.writes(self.0.at.slot());
-            self.0.data.as_ptr().add(self.0.len as usize).write(sample);
+            self.0.slab.writes(self.0.at().slot());
+            self.0.data().add(self.0.len()).write(sample);
         }
-        self.0.len += 1;
+        self.0.set_len(self.0.len() + 1);
         true
     }
 
@@ -253,7 +279,7 @@ impl PooledBuffer {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn clear(&mut self) {
-        self.0.len = 0;
+        self.0.set_len(0);
     }
 
     /// Forgets all samples but the first `len`; nothing happens when there are fewer.
@@ -261,8 +287,8 @@ impl PooledBuffer {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
-        if len < self.len() {
-            self.0.len = len as u32;
+        if len < self.0.len() {
+            self.0.set_len(len);
         }
     }
 

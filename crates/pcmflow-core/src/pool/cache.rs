@@ -10,7 +10,7 @@ use super::slab::{Slab, SlabPtr};
 use crate::mutant::is as mutant;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use alloc::boxed::Box;
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 /// The most slots of one class that an endpoint keeps.
 #[cfg(not(pcmflow_loom))]
@@ -21,7 +21,6 @@ pub(super) const CACHE_SLOTS_MAX: usize = 2;
 
 /// A place for a [`Slot`], in parts that a reader may look at any time.
 struct Place {
-    data: AtomicPtr<f32>,
     slab: AtomicPtr<Slab>,
     at: AtomicU32,
 }
@@ -68,7 +67,6 @@ impl Endpoint {
                 handed_out: AtomicU64::new(0),
                 refilled: AtomicU64::new(0),
                 places: core::array::from_fn(|_| Place {
-                    data: AtomicPtr::new(ptr::null_mut()),
                     slab: AtomicPtr::new(ptr::null_mut()),
                     at: AtomicU32::new(0),
                 }),
@@ -133,10 +131,8 @@ impl Cache {
         let place = self.places.get(count as usize)?;
         self.count.store(count, Ordering::Relaxed);
         add(&self.handed_out, 1);
-        // SAFETY: places below the count hold what `push` put there, which are no null pointers.
-        let data = unsafe { NonNull::new_unchecked(place.data.load(Ordering::Relaxed)) };
         let slab = SlabPtr::from_ptr(place.slab.load(Ordering::Relaxed))?;
-        Some(Slot { data, slab, len: 0, at: At(place.at.load(Ordering::Relaxed)) })
+        Some(Slot::new(slab, At(place.at.load(Ordering::Relaxed)), 0))
     }
 
     /// Caches a slot; false when there is no room.
@@ -150,9 +146,8 @@ impl Cache {
             return false;
         }
         let Some(place) = self.places.get(count as usize) else { return false };
-        place.data.store(slot.data.as_ptr(), Ordering::Relaxed);
         place.slab.store(slot.slab.as_ptr(), Ordering::Relaxed);
-        place.at.store(slot.at.0, Ordering::Relaxed);
+        place.at.store(slot.at().0, Ordering::Relaxed);
         self.count.store(count + 1, Ordering::Relaxed);
         true
     }
@@ -173,10 +168,7 @@ impl Cache {
             let index = bits.ilog2();
             bits ^= 1 << index;
             // SAFETY: the slots that were just taken, which are ours; there is room, as the cache was empty.
-            unsafe {
-                let data = NonNull::new_unchecked(slab.data(index));
-                self.push(&Slot { data, slab, len: 0, at: At::new(index, class.index()) });
-            }
+            unsafe { self.push(&Slot::new(slab, At::new(index, class.index()), 0)) };
         }
         true
     }

@@ -146,7 +146,7 @@ impl PoolEndpoint {
     fn hand_out(&self, slot: Slot) -> PooledBuffer {
         // SAFETY: the slot is ours until the handle is made, which owns it then.
         unsafe {
-            slot.slab.header(slot.at.slot()).owner.store(self.owner.0, Ordering::Relaxed);
+            slot.slab.header(slot.at().slot()).owner.store(self.owner.0, Ordering::Relaxed);
             PooledBuffer::from_slot(slot)
         }
     }
@@ -217,7 +217,7 @@ impl PoolEndpoint {
         unsafe {
             let kept = slot.slab.is_cached_by(self.inner.as_ptr())
                 && self.undisturbed()
-                && self.caches().get(slot.at.class()).is_some_and(|cache| cache.push(&slot));
+                && self.caches().get(slot.at().class()).is_some_and(|cache| cache.push(&slot));
             if !kept {
                 self.put_back(slot);
             }
@@ -234,7 +234,7 @@ impl PoolEndpoint {
         if !self.undisturbed() {
             self.flush();
         }
-        let index = slot.at.class();
+        let index = slot.at().class();
         // SAFETY: we hold the slot until it is released or cached, are the one user of the caches, and a handle. A slab
         // that is cached by this pool is this pool's, so that its class is.
         unsafe {

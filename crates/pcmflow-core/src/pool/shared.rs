@@ -103,7 +103,7 @@ impl BufferRef {
         let generation = word.load(Ordering::Relaxed);
         debug_assert_eq!(generation & COUNT, 0, "a unique slot has no count");
         // SAFETY: the slot is held.
-        unsafe { this.0.slab.header(this.0.at.slot()) }.len.store(this.0.len, Ordering::Relaxed);
+        unsafe { this.0.slab.header(this.0.at().slot()) }.len.store(this.0.len() as u32, Ordering::Relaxed);
         // Release: who looks the id up sees length and samples.
         word.store(generation | 1, Ordering::Release);
         this
@@ -141,21 +141,19 @@ impl BufferRef {
             }
         }
         let len = header.len.load(Ordering::Relaxed);
-        // SAFETY: we hold a reference, hence the slot, whose storage is there.
-        let data = NonNull::new(unsafe { slab.data(index) })?;
-        Some(Self(Slot { data, slab, len, at: id.at }))
+        Some(Self(Slot::new(slab, id.at, len)))
     }
 
     #[inline]
     fn word(&self) -> &AtomicU64 {
         // SAFETY: the slot is held as long as `self`.
-        &unsafe { self.0.slab.header(self.0.at.slot()) }.word
+        &unsafe { self.0.slab.header(self.0.at().slot()) }.word
     }
 
     /// Slab and slot.
     #[cfg(test)]
     pub(super) fn place(&self) -> (&super::slab::SlabPtr, u32) {
-        (&self.0.slab, self.0.at.slot())
+        (&self.0.slab, self.0.at().slot())
     }
 
     /// Ends the shared life if this handle is alone in it: the count becomes `count`, the generation the next one.
@@ -176,7 +174,7 @@ impl BufferRef {
     /// RT-safe: wait-free, no allocation.
     pub fn id(&self) -> BufferId {
         let generation = self.word().load(Ordering::Relaxed) / GENERATION_ONE;
-        let Slot { slab, at, .. } = self.0;
+        let (slab, at) = (self.0.slab, self.0.at());
         // SAFETY: the slot is held, so that slab and pool are alive.
         unsafe { BufferId { pool: slab.inner().as_ref().id, generation, slab: slab.index(), at } }
     }

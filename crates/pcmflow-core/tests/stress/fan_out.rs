@@ -3,7 +3,7 @@
 
 use crate::numbers::{Random, check, fill};
 use crate::pool::{Working, any_miss, at_rest, control, small_pool};
-use crate::tally::{Tally, wait};
+use crate::tally::{Tally, join, wait};
 use pcmflow_core::chunk::*;
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};
@@ -40,7 +40,7 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
             let _working = Working(working);
             produce(pool, format, producers, names_in, &mut for_source, turns, tally)
         });
-        scope.spawn(move || {
+        let names = scope.spawn(move || {
             let _working = Working(working);
             look_up(pool, names_out, &mut for_names, tally);
         });
@@ -55,8 +55,9 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
             })
             .collect();
         control(pool, working, random, tally);
-        let end = source.join().unwrap();
-        consumers.into_iter().map(|consumer| (consumer.join().unwrap(), end)).collect()
+        join(vec![names]);
+        let end = join(vec![source])[0];
+        join(consumers).into_iter().map(|timeline| (timeline, end)).collect()
     });
     for (timeline, end) in ends {
         assert_eq!(timeline.unaccounted(), Frames::ZERO, "{timeline:?}");

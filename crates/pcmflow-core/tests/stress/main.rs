@@ -61,9 +61,10 @@ fn nothing_is_lost_doubled_stale_or_out_of_order() {
     let start = Instant::now();
     let tallies: Vec<Tally> = parts.iter().map(|_| Tally::new(share)).collect();
     thread::scope(|scope| {
+        let mut threads = Vec::new();
         for (number, ((_, episode), tally)) in parts.iter().zip(&tallies).enumerate() {
             let mut random = Random::new(seed.wrapping_add(number as u64));
-            thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name(parts[number].0.into())
                 .spawn_scoped(scope, move || {
                     let _told = tally.counter();
@@ -74,8 +75,10 @@ fn nothing_is_lost_doubled_stale_or_out_of_order() {
                     tally.finish();
                 })
                 .unwrap();
+            threads.push(thread);
         }
         watch(&parts, &tallies, start, operations.is_some());
+        tally::join(threads);
     });
     let total: u64 = tallies.iter().map(Tally::done).sum();
     let seconds = start.elapsed().as_secs_f64();

@@ -1,7 +1,7 @@
 //! The pool: workers that acquire, share, copy, look up, hand over and release, while another one grows it and gives back.
 
 use crate::numbers::{Random, check, fill};
-use crate::tally::{Counter, Tally, end_if_another_failed, wait};
+use crate::tally::{Counter, Tally, end_if_another_failed, join, wait};
 use pcmflow_core::pool::*;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,6 +106,7 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
     let turns = random.below(100_000);
     let working = AtomicU64::new(WORKERS as u64);
     thread::scope(|scope| {
+        let mut workers = Vec::new();
         for (me, (outbox, inbox)) in senders.into_iter().zip(receivers).enumerate() {
             let (pool, working, random) = (&pool, &working, random.fork());
             let worker = Worker {
@@ -118,12 +119,13 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
                 stamps: 0,
                 counter: tally.counter(),
             };
-            scope.spawn(move || {
+            workers.push(scope.spawn(move || {
                 let _working = Working(working);
                 worker.work(outbox, inbox, turns, tally);
-            });
+            }));
         }
         control(&pool, &working, random, tally);
+        join(workers);
     });
     at_rest(&pool);
 }

@@ -1,5 +1,6 @@
 //! Who did how much, who waits, and when to stop.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -41,7 +42,7 @@ pub(crate) fn stop_on_interrupt() {
 /// Ends this thread without a word, so that the report of the one that failed stands alone.
 pub(crate) fn end_if_another_failed() {
     if has_failed() {
-        std::panic::resume_unwind(Box::new("another thread failed"));
+        resume_unwind(Box::new("another thread failed"));
     }
 }
 
@@ -53,6 +54,13 @@ pub(crate) fn wait() {
         std::hint::spin_loop();
     }
     thread::yield_now();
+}
+
+/// Joins threads by hand: how a scope waits for the others is hidden from ThreadSanitizer in std.
+pub(crate) fn join<T>(threads: Vec<thread::ScopedJoinHandle<'_, T>>) -> Vec<T> {
+    let end =
+        |thread: thread::ScopedJoinHandle<'_, T>| thread.join().unwrap_or_else(|why| resume_unwind(why));
+    threads.into_iter().map(end).collect()
 }
 
 /// The operations of one part.

@@ -5,7 +5,7 @@
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use guard::{calls, nonblocking};
+use guard::{calls, nonblocking, rt};
 use pcmflow::core::block::{BlockSize, BufferAnalyzer, Step};
 use pcmflow::core::chunk::{
     AudioChunk, AudioRingBuffer, ChunkConsumer, ChunkMeta, ChunkProducer, LinkGauge, Packet,
@@ -240,18 +240,21 @@ fn the_steady_state_never_calls_the_allocator() {
 fn a_guarded_callback_calls_no_allocator_and_frees_no_payload() {
     let (mut guard, mut watch) = callback_guard();
     let mut samples = [1e-40; 128];
-    let work = calls(|| {
-        for _ in 0..1000 {
-            // SAFETY: nothing is computed but what is flushed.
-            let flush = unsafe { FlushDenormals::new() };
-            guard.run(|| flush_denormals(&mut samples));
-            drop(flush);
-        }
-    });
-    assert_eq!((work, samples), (0, [0.0; 128]));
+    for _ in 0..1000 {
+        // SAFETY: nothing is computed but what is flushed.
+        let flush = rt("FlushDenormals::new", || unsafe { FlushDenormals::new() });
+        rt("CallbackGuard::run", || guard.run(|| rt("flush_denormals", || flush_denormals(&mut samples))));
+        drop(flush);
+    }
+    assert_eq!(samples, [0.0; 128]);
     // The panic itself allocates; that is said. What comes after it doesn't, and what it left is freed by the watch.
     assert!(guard.run(|| std::panic::resume_unwind(Box::new([0_u8; 100]))).is_none());
-    assert_eq!(calls(|| assert!((0..1000).all(|_| guard.run(|| ()).is_none()))), 0);
-    assert_eq!(calls(|| drop(watch.revive())), 1);
+    assert!((0..1000).all(|_| rt("CallbackGuard::run", || guard.run(|| ()).is_none())));
+    assert!(rt("CallbackWatch::is_dead", || watch.is_dead()));
+    assert_eq!(rt("CallbackWatch::panics", || watch.panics()), 1);
+    let caught = watch.revive().unwrap();
+    assert_eq!(rt("Caught::message", || caught.message().len()), "(no message)".len());
+    let payload = rt("Caught::into_payload", || caught.into_payload());
+    assert_eq!(calls(|| drop(payload)), 1);
     assert_eq!(calls(|| assert!(guard.run(|| ()).is_some())), 0);
 }

@@ -62,6 +62,16 @@ impl Slot {
         Self { slab, len_at: u64::from(len) << 32 | u64::from(at.0) }
     }
 
+    /// Its two words.
+    pub(super) fn into_words(self) -> (SlabPtr, u64) {
+        (self.slab, self.len_at)
+    }
+
+    /// A slot of the words that [`into_words`](Self::into_words) gave.
+    pub(super) fn from_words(slab: SlabPtr, len_at: u64) -> Self {
+        Self { slab, len_at }
+    }
+
     #[inline]
     pub(super) fn at(&self) -> At {
         At(self.len_at as u32)

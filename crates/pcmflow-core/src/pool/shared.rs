@@ -255,8 +255,8 @@ impl BufferRef {
     /// Takes the handle apart, for storage that holds plain words: where its slab is, and slot and length in one number.
     /// The reference is kept; [`from_words`](Self::from_words) drops or uses it later.
     pub(crate) fn into_words(self) -> (*mut (), u64) {
-        let Slot { slab, at, len, .. } = self.into_slot();
-        (slab.as_ptr().cast(), u64::from(at.0) << 32 | u64::from(len))
+        let (slab, place) = self.into_slot().into_words();
+        (slab.as_ptr().cast(), place)
     }
 
     /// Puts a handle together again.
@@ -265,13 +265,8 @@ impl BufferRef {
     /// The words come from one call of [`into_words`](Self::into_words), whose reference the caller has now, and has
     /// once: nobody else puts the same words together.
     pub(crate) unsafe fn from_words(slab: *mut (), place: u64) -> Self {
-        let (at, len) = (At((place >> 32) as u32), place as u32);
-        // SAFETY: the words are those of a handle, whose slab is not null and whose slot is held by the reference that
-        // was not dropped: its storage is there.
-        unsafe {
-            let slab = SlabPtr::from_ptr(slab.cast()).unwrap_unchecked();
-            Self(Slot { data: NonNull::new_unchecked(slab.data(at.slot())), slab, len, at })
-        }
+        // SAFETY: the words are those of a handle, whose slab is not null.
+        Self(Slot::from_words(unsafe { SlabPtr::from_ptr(slab.cast()).unwrap_unchecked() }, place))
     }
 
     /// Puts the count where no number of drops reaches 0. The slot is lost.

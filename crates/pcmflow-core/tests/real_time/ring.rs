@@ -7,6 +7,8 @@ pub(crate) fn entries() {
     items();
     slices();
     in_place();
+    bulk();
+    planar();
     the_other_end_is_gone();
 }
 
@@ -66,6 +68,37 @@ fn in_place() {
     }
     assert!(rt("Producer::write_chunk", || producer.write_chunk(9).is_err()));
     assert!(rt("Consumer::read_chunk", || consumer.read_chunk(1).is_err()));
+}
+
+fn bulk() {
+    let ring = CircularBuffer::with_capacity(8).unwrap();
+    let gauge = ring.gauge();
+    let (mut producer, mut consumer) = ring.split();
+    let mut out = [0u32; 8];
+    for len in [3, 8, 5, 7] {
+        assert!(rt("Producer::push_entire", || producer.push_entire(&[7; 8][..len])).is_ok());
+        assert!(rt("Producer::push_entire", || producer.push_entire(&[7; 8])).is_err());
+        assert!(!rt("Producer::is_drained", || producer.is_drained()));
+        assert!(rt("Consumer::pop_entire", || consumer.pop_entire(&mut out[..len])).is_ok());
+        assert!(rt("Consumer::pop_entire", || consumer.pop_entire(&mut out[..1])).is_err());
+        assert_eq!(rt("Producer::push_iter", || producer.push_iter(0..len as u32)), len);
+        rt("ReadChunk::iter", || assert_eq!(consumer.read_chunk(len).unwrap().iter().count(), len));
+        let sum = rt("Consumer::pop_iter", || consumer.pop_iter(usize::MAX).sum::<u32>());
+        assert_eq!(sum, (0..len as u32).sum());
+        assert!(!rt("Consumer::is_finished", || consumer.is_finished()));
+    }
+    assert_eq!(rt("Gauge::high_water", || gauge.high_water()), 8);
+}
+
+fn planar() {
+    let (mut producer, mut consumer) = CircularBuffer::with_capacity(8).unwrap().split();
+    let (mut left, mut right) = ([0.0f32; 3], [0.0f32; 3]);
+    for _ in 0..4 {
+        assert_eq!(rt("Producer::push_planar", || producer.push_planar(&[&[1.0; 3], &[2.0; 3]])), 3);
+        let chunk = consumer.read_chunk(6).unwrap();
+        assert_eq!(rt("ReadChunk::channel", || chunk.channel(1, 2).sum::<f32>()), 6.0);
+        assert_eq!(rt("Consumer::pop_planar", || consumer.pop_planar(&mut [&mut left, &mut right])), 3);
+    }
 }
 
 fn the_other_end_is_gone() {

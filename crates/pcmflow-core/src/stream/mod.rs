@@ -56,7 +56,7 @@ pub enum Overflow {
     /// They stay with the caller, who offers them again or gives them up with a cause.
     #[default]
     Reject,
-    /// They are lost, and posted as [`LossCause::Overflow`](crate::ledger::LossCause::Overflow).
+    /// They are lost, and posted as [`LossCause::Overflow`].
     DropNewest,
     /// They overwrite the oldest: the writer takes everything, and a reader that was too slow meets what it lost as gaps by
     /// [`LossCause::Overflow`], which it posts as evicted.

@@ -10,12 +10,13 @@ use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
 use pcmflow_core::stream::Mark;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// A handle that adds to a sum when it is dropped: twice, or never, and the sum is wrong. Of two words, to be seen torn.
 struct Handle {
     number: u64,
-    drops: Arc<AtomicU64>,
+    /// Leaked, so that a handle which is dropped twice is counted, and frees nothing twice.
+    drops: &'static AtomicU64,
 }
 
 /// What handle `number` adds.
@@ -31,23 +32,17 @@ impl Drop for Handle {
 
 impl InWords<1> for Handle {
     fn into_words(self) -> (*mut (), [u64; 1]) {
-        // The sum is the same for all handles, so that a torn handle can still be told of.
-        let word = [self.number];
         let this = std::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is forgotten: its `Arc` is moved out once.
-        let drops = unsafe { ptr::read(&raw const this.drops) };
-        // The low bits of a pointer to 16 aligned bytes hold the number once more.
-        (
-            Arc::into_raw(drops).cast::<()>().cast_mut().map_addr(|address| address | this.number as usize),
-            word,
-        )
+        // The low bits of a pointer to 8 aligned bytes hold the number once more.
+        let pointer = ptr::from_ref(this.drops).cast::<()>().cast_mut();
+        (pointer.map_addr(|address| address | this.number as usize), [this.number])
     }
 
     unsafe fn from_words(pointer: *mut (), [number]: [u64; 1]) -> Self {
         assert_eq!(pointer.addr() as u64 & 7, number, "a torn handle");
         let drops = pointer.map_addr(|address| address & !7).cast::<AtomicU64>();
-        // SAFETY: `into_words` leaked it.
-        Self { number, drops: unsafe { Arc::from_raw(drops) } }
+        // SAFETY: the sum was leaked, and the pointer is that of a reference to it.
+        Self { number, drops: unsafe { &*drops } }
     }
 }
 
@@ -55,10 +50,10 @@ impl InWords<1> for Handle {
 fn handles(
     capacity: usize,
     count: u64,
-) -> (SlotsIn<Handle, 1>, SlotsOut<Handle, 1>, Vec<Handle>, Arc<AtomicU64>) {
+) -> (SlotsIn<Handle, 1>, SlotsOut<Handle, 1>, Vec<Handle>, &'static AtomicU64) {
     let (put, take) = slots(capacity).unwrap();
-    let drops = Arc::new(AtomicU64::new(0));
-    let handles = (0..count).map(|number| Handle { number, drops: drops.clone() }).collect();
+    let drops = &*Box::leak(Box::new(AtomicU64::new(0)));
+    let handles = (0..count).map(|number| Handle { number, drops }).collect();
     (put, take, handles, drops)
 }
 

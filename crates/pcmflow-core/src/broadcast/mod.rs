@@ -53,6 +53,17 @@ use crate::sync::Arc;
 use shared::Shared;
 
 /// A ring whose newest item always finds room, before it is split into its writer and a first reader.
+///
+/// ```
+/// use pcmflow_core::broadcast::BroadcastRing;
+/// let ring = BroadcastRing::<f32>::with_capacity(100)?; // rounded up to a power of two
+/// assert_eq!(ring.capacity(), 128);
+/// let (mut writer, mut reader) = ring.split();
+/// writer.write(&[0.5; 130]);
+/// let read = reader.read(&mut [0.0; 128]);
+/// assert_eq!((read.lost, read.count), (2, 128));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct BroadcastRing<T: Plain> {
     shared: Arc<Shared<T>>,

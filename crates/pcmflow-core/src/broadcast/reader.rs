@@ -6,6 +6,16 @@ use crate::mutant::is;
 use crate::sync::{Arc, Ordering, fence};
 
 /// What a read brought: `lost` items that were overwritten before they could be read, then `count` items.
+///
+/// ```
+/// use pcmflow_core::broadcast::BroadcastRing;
+/// let (mut writer, mut reader) = BroadcastRing::<f32>::with_capacity(4)?.split();
+/// writer.write(&[0.0; 7]);
+/// let read = reader.read(&mut [0.0; 2]);
+/// assert_eq!((read.lost_from(), read.lost), (0, 3));
+/// assert_eq!((read.position, read.count, read.end()), (3, 2, 5));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     /// The position of the first item read: of the first that is not lost.

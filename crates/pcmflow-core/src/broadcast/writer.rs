@@ -6,6 +6,17 @@ use crate::mutant::{is, weakened};
 use crate::sync::{Arc, Ordering, fence};
 
 /// The one end of a [`BroadcastRing`](super::BroadcastRing) that writes. It never waits, and no reader can hold it up.
+///
+/// ```
+/// use pcmflow_core::broadcast::BroadcastRing;
+/// let (mut writer, reader) = BroadcastRing::<f32>::with_capacity(4)?.split();
+/// drop(reader);
+/// writer.write(&[0.1, 0.2]); // nobody reads, and it does not care
+/// let mut late = writer.subscribe();
+/// writer.write(&[0.3]);
+/// assert_eq!(late.read(&mut [0.0; 4]).position, 2);
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct BroadcastWriter<T: Plain> {
     shared: Arc<Shared<T>>,

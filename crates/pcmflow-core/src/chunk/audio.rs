@@ -180,8 +180,8 @@ impl InWords<CHUNK_WORDS> for AudioChunk {
     }
 }
 
-/// The length of a chunk, told by its words alone: the buffer's length is the low half of its place.
+/// The length of a chunk, told by its words alone.
 pub(super) fn frames_in_words(words: [u64; CHUNK_WORDS]) -> Frames {
     let [place, format, ..] = words;
-    Frames::in_samples(place as u32 as usize, StreamFormat::from_word(format).channels)
+    Frames::in_samples(BufferRef::len_in_words(place), StreamFormat::from_word(format).channels)
 }

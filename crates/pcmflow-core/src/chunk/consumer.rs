@@ -7,6 +7,16 @@ use crate::stream::Mark;
 use crate::sync::Arc;
 
 /// The half of a link that pops.
+///
+/// ```
+/// use pcmflow_core::chunk::AudioRingBuffer;
+/// use pcmflow_core::format::Frames;
+/// let (producer, mut consumer) = AudioRingBuffer::with_capacity(4)?.split();
+/// drop(producer);
+/// assert!(consumer.is_closed() && consumer.pop().is_none());
+/// assert_eq!(consumer.snapshot().imbalance(), Frames(0));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct ChunkConsumer {
     pub(super) outlet: Outlet,

@@ -7,6 +7,13 @@ use crate::ring::Gauge;
 use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// How many chunks passed. Each figure is of its own instant.
+///
+/// ```
+/// use pcmflow_core::chunk::{AudioRingBuffer, LinkStats};
+/// let link = AudioRingBuffer::with_capacity(4)?;
+/// assert_eq!(link.gauge().stats(), LinkStats::default());
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LinkStats {
     /// Chunks that were taken in.
@@ -29,6 +36,14 @@ pub(super) enum Gauged {
 }
 
 /// Reads a link's state from any thread, without disturbing either half.
+///
+/// ```
+/// use pcmflow_core::chunk::AudioRingBuffer;
+/// let link = AudioRingBuffer::with_capacity(3)?; // rounded up to a power of two
+/// let gauge = link.gauge();
+/// assert_eq!((gauge.occupancy(), gauge.capacity(), gauge.usage()), (0, 4, 0.0));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct LinkGauge {
     pub(super) gauged: Gauged,

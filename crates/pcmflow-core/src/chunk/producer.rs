@@ -7,6 +7,15 @@ use crate::ring::PushError;
 use crate::stream::Mark;
 
 /// The half of a link that pushes.
+///
+/// ```
+/// use pcmflow_core::chunk::AudioRingBuffer;
+/// let (mut producer, consumer) = AudioRingBuffer::with_capacity(4)?.split();
+/// assert!(producer.has_room() && !producer.is_pressed());
+/// drop(consumer);
+/// assert!(producer.is_closed());
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct ChunkProducer {
     pub(super) inlet: Inlet,

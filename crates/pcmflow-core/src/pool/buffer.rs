@@ -79,7 +79,13 @@ impl Slot {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        (self.len_at >> 32) as usize
+        Self::len_in_word(self.len_at)
+    }
+
+    /// The length that the second of [`into_words`](Self::into_words) holds.
+    #[inline]
+    pub(super) fn len_in_word(len_at: u64) -> usize {
+        (len_at >> 32) as usize
     }
 
     /// Says that the first `len` samples are written.

@@ -7,6 +7,18 @@ use super::memory::SlabShape;
 use crate::sync::Ordering;
 
 /// What came of giving memory back.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let held = pool.acquire(256, Miss::Fail)?;
+/// let given = pool.clear();
+/// assert!(given.freed_bytes > 0);
+/// assert!(given.draining_bytes > 0); // the slab of `held` goes when it is back
+/// drop(held);
+/// assert_eq!(pool.give_back().draining_bytes, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GivenBack {
     /// Bytes that were freed by this call.

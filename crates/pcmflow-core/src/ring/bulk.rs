@@ -89,6 +89,15 @@ impl<T: Send> Consumer<T> {
 }
 
 /// Takes items out of a ring: see [`Consumer::pop_iter`].
+///
+/// ```
+/// use pcmflow_core::ring::CircularBuffer;
+/// let (mut producer, mut consumer) = CircularBuffer::with_capacity(4)?.split();
+/// producer.push_iter(1..=4);
+/// assert_eq!(consumer.pop_iter(3).sum::<i32>(), 6);
+/// assert_eq!(consumer.pop(), Some(4));
+/// # Ok::<(), pcmflow_core::ring::RingError>(())
+/// ```
 #[derive(Debug)]
 pub struct PopIter<'a, T: Send> {
     consumer: &'a mut Consumer<T>,

@@ -25,6 +25,7 @@ fn frames_gaps_and_cuts(overflow: Overflow) {
     rt("StreamWriter::capacity", || writer.capacity());
     rt("StreamReader::capacity", || reader.capacity());
     rt("StreamGauge::capacity", || gauge.capacity());
+    rt("StreamGauge::storage_bytes", || gauge.storage_bytes());
     let mut out = [0.0; 2 * 3];
     let (mut gaps, mut cuts) = (0, 0);
     for turn in 0..40u64 {

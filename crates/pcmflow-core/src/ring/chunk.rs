@@ -1,6 +1,7 @@
 //! Work in place: parts of the ring, opened as at most two slices.
 
 use super::{Consumer, Producer};
+use core::marker::PhantomData;
 
 /// Free slots of a ring, opened for writing. Dropped without [`commit`](Self::commit), it writes nothing.
 ///
@@ -60,10 +61,22 @@ impl<T: Send + Copy> WriteChunk<'_, T> {
 /// assert_eq!(consumer.pop(), Some(2));
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
+///
+/// Threads can share a chunk if they could share its items:
+///
+/// ```compile_fail,E0277
+/// use std::cell::Cell;
+/// fn share<T: Sync>(_: T) {}
+/// # use pcmflow_core::ring::CircularBuffer;
+/// # let (_producer, mut consumer) = CircularBuffer::<Cell<u64>>::with_capacity(4).unwrap().split();
+/// share(consumer.read_chunk(0).unwrap());
+/// ```
 #[derive(Debug)]
 pub struct ReadChunk<'a, T> {
     pub(super) consumer: &'a mut Consumer<T>,
     pub(super) count: usize,
+    /// Whoever has a reference to the chunk may have one to its items: it is `Sync` only if they are.
+    pub(super) shares: PhantomData<T>,
 }
 
 impl<T: Send> ReadChunk<'_, T> {

@@ -4,6 +4,7 @@ use super::shared::{Shared, Slots};
 use super::{ReadChunk, TooFew};
 use crate::mutant::{is, weakened};
 use crate::sync::{Arc, Ordering};
+use core::marker::PhantomData;
 
 /// The half of a [`CircularBuffer`](super::CircularBuffer) that reads.
 ///
@@ -212,7 +213,7 @@ impl<T: Send> Consumer<T> {
         if available < count {
             return Err(TooFew { requested: count, available });
         }
-        Ok(ReadChunk { consumer: self, count })
+        Ok(ReadChunk { consumer: self, count, shares: PhantomData })
     }
 
     /// Drops everything that is there now; returns how many items.
@@ -229,6 +230,9 @@ impl<T: Send> Consumer<T> {
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
+        // A leaked `PopIter` took items and did not say so: who frees the storage must not drop them again. Release, as in
+        // `release`.
+        self.shared.read.0.store(self.read, Ordering::Release);
         // Relaxed: the producer reads nothing on the strength of it.
         self.shared.consumer.gone.store(true, Ordering::Relaxed);
     }

@@ -4,6 +4,7 @@
 //! chunk when the channels don't divide the capacity: these calls see to it.
 
 use super::{Consumer, Producer, ReadChunk};
+use core::marker::PhantomData;
 use core::slice::from_raw_parts_mut;
 
 impl<T: Send + Copy> Producer<T> {
@@ -54,7 +55,7 @@ impl<T: Send + Copy> Consumer<T> {
         let channels = planes.len();
         let frames = planes.iter().map(|plane| plane.len()).min().unwrap_or(0);
         let frames = whole_frames(self.available_for(frames.saturating_mul(channels)), channels).min(frames);
-        let chunk = ReadChunk { consumer: self, count: frames * channels };
+        let chunk = ReadChunk { consumer: self, count: frames * channels, shares: PhantomData };
         for (channel, plane) in planes.iter_mut().enumerate() {
             for (to, from) in plane.iter_mut().zip(chunk.channel(channel, channels)) {
                 *to = *from;

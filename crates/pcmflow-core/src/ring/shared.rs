@@ -94,8 +94,8 @@ pub(super) struct Shared<T> {
 }
 
 // SAFETY: `Shared` hands out slots only through the two halves, each of which is the only accessor of its part of the
-// storage (the invariant above); items cross threads by that, so `T: Send` is needed, and nothing gives two threads
-// a reference to one item, so `T: Sync` is not.
+// storage (the invariant above); items cross threads by that, so `T: Send` is needed. References to
+// items are given only by a half that is borrowed exclusively (`peek`) or by `ReadChunk`, which is `Sync` only if `T` is.
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above: through `&Shared` only the atomics can be touched by several threads at once.
 unsafe impl<T: Send> Sync for Shared<T> {}

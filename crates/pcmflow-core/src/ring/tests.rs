@@ -136,6 +136,28 @@ fn a_panic_in_an_iterator_loses_and_doubles_nothing() {
     assert_eq!(StdArc::strong_count(&token), 1);
 }
 
+#[test]
+fn what_a_leaked_iterator_gave_is_dropped_once() {
+    for consumer_first in [true, false] {
+        let token = StdArc::new(());
+        let (mut producer, mut consumer) = CircularBuffer::with_capacity(4).unwrap().split();
+        assert_eq!(producer.push_iter(std::iter::repeat_n(token.clone(), 3)), 3);
+        let mut leaked = consumer.pop_iter(2);
+        let taken = leaked.next();
+        std::mem::forget(leaked);
+        // Nothing is read in between that would say so to the storage.
+        if consumer_first {
+            drop(consumer);
+            drop(producer);
+        } else {
+            drop(producer);
+            drop(consumer);
+        }
+        assert_eq!(StdArc::strong_count(&token), 2, "the one that was taken, and ours");
+        drop(taken);
+    }
+}
+
 /// What a single thread may do to a ring.
 #[derive(Debug, Clone)]
 enum Step {

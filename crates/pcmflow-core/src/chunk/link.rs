@@ -141,7 +141,7 @@ impl AudioRingBuffer {
     }
 
     fn new(inlet: Inlet, outlet: Outlet, gauged: Gauged) -> Self {
-        let gauge = LinkGauge { gauged, shared: Arc::default() };
+        let gauge = LinkGauge { gauged, shared: Arc::new(Shared::default()) };
         Self { inlet, outlet, gauge, threshold_percent: Self::THRESHOLD_PERCENT }
     }
 

@@ -43,7 +43,7 @@ impl ChunkConsumer {
         let packet = self.take()?;
         if let Packet::Chunk(chunk) = &packet {
             self.shared.reader.post_popped(chunk.frames());
-            count(&self.shared.pops);
+            count(&self.shared.taken.0.pops);
         }
         Some(packet)
     }
@@ -81,7 +81,7 @@ impl ChunkConsumer {
             match self.take() {
                 Some(Packet::Chunk(chunk)) => {
                     self.shared.reader.post_evicted(chunk.frames(), cause);
-                    count(&self.shared.drops);
+                    count(&self.shared.taken.0.drops);
                     on_gap(Gap { position: chunk.position(), frames: chunk.frames(), cause });
                 }
                 Some(Packet::Mark(Mark::Gap(gap))) => on_gap(gap),

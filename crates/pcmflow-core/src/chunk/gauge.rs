@@ -91,11 +91,11 @@ impl LinkGauge {
     pub fn stats(&self) -> LinkStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         LinkStats {
-            pushes: read(&self.shared.pushes),
-            rejected: read(&self.shared.rejected),
-            evictions: read(&self.shared.evictions),
-            pops: read(&self.shared.pops),
-            drops: read(&self.shared.drops),
+            pushes: read(&self.shared.sent.0.pushes),
+            rejected: read(&self.shared.sent.0.rejected),
+            evictions: read(&self.shared.sent.0.evictions),
+            pops: read(&self.shared.taken.0.pops),
+            drops: read(&self.shared.taken.0.drops),
         }
     }
 }

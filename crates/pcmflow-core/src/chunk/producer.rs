@@ -37,10 +37,10 @@ impl ChunkProducer {
         // Posted before the chunk is visible, so that a reader's books never run ahead of the writer's.
         let accept = |chunk: &AudioChunk| {
             shared.writer.post_accepted(chunk.frames());
-            count(&shared.pushes);
+            count(&shared.sent.0.pushes);
         };
         if self.is_closed() {
-            count(&shared.rejected);
+            count(&shared.sent.0.rejected);
             return Err(PushError::Closed(chunk));
         }
         match &mut self.inlet {
@@ -50,7 +50,7 @@ impl ChunkProducer {
                     slot.fill(Packet::Chunk(chunk));
                 }
                 None => {
-                    count(&shared.rejected);
+                    count(&shared.sent.0.rejected);
                     return Err(PushError::Full(chunk));
                 }
             },
@@ -63,7 +63,7 @@ impl ChunkProducer {
                 self.evicting = evicted.is_some();
                 if let Some(oldest) = evicted {
                     shared.writer.post_evicted(oldest.frames(), evict::CAUSE);
-                    count(&shared.evictions);
+                    count(&shared.sent.0.evictions);
                 }
             }
         }

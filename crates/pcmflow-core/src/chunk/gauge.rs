@@ -37,6 +37,8 @@ pub(super) enum Gauged {
 
 /// Reads a link's state from any thread, without disturbing either half.
 ///
+/// It keeps the link, and with it the chunks that nobody took: drop it, off the audio thread, once both halves are gone.
+///
 /// ```
 /// use pcmflow_core::chunk::AudioRingBuffer;
 /// let link = AudioRingBuffer::with_capacity(3)?; // rounded up to a power of two

@@ -75,6 +75,22 @@ pub(super) enum Outlet {
     Evicting(EvictingConsumer),
 }
 
+impl Outlet {
+    pub(super) fn peek(&mut self) -> Option<&Packet> {
+        match self {
+            Self::Queue(packets) => packets.peek(),
+            Self::Evicting(packets) => packets.peek(),
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Packet> {
+        match self {
+            Self::Queue(packets) => packets.pop(),
+            Self::Evicting(packets) => packets.pop(),
+        }
+    }
+}
+
 /// A queue of chunks for one producer and one consumer, before it is split.
 ///
 /// What becomes of a chunk that finds the queue full is chosen here: it is handed back
@@ -180,6 +196,9 @@ impl AudioRingBuffer {
     pub fn split(self) -> (ChunkProducer, ChunkConsumer) {
         let Self { inlet, outlet, gauge, threshold_percent } = self;
         let shared = gauge.shared.clone();
-        (ChunkProducer { inlet, gauge, threshold_percent, evicting: false }, ChunkConsumer { outlet, shared })
+        (
+            ChunkProducer { inlet, gauge, threshold_percent, evicting: false },
+            ChunkConsumer::new(outlet, shared),
+        )
     }
 }

@@ -28,6 +28,9 @@ pub struct ChunkProducer {
 impl ChunkProducer {
     /// Sends a chunk. Where the link evicts, the oldest one may go for it; its buffer returns to its pool.
     ///
+    /// Positions go up from chunk to chunk. Where they don't, or skip frames without a [`Mark::Gap`], what is lost there can't be
+    /// told from its place, and the books say *unaccounted*.
+    ///
     /// RT-safe: wait-free, no allocation, no free.
     ///
     /// # Errors
@@ -87,7 +90,7 @@ impl ChunkProducer {
         }
     }
 
-    /// Whether a packet of either kind can be sent now. Once true it stays true until one is sent.
+    /// Whether a packet of either kind can be sent now. Once true it stays true until one is sent, or the consumer goes.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn has_room(&mut self) -> bool {

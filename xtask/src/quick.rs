@@ -22,6 +22,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     );
     // Unit, integration and doc tests in one go; the dev profile is optimised enough for real recordings.
     steps.command("tests", &mut cargo(&["test", "--quiet", "--workspace"]));
+    crate::interleavings::explore(&mut steps);
     // Each asserts its own result, and ends by itself.
     for name in examples()? {
         let run = &["run", "--quiet", "--package", "pcmflow", "--example", &name];

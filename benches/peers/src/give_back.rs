@@ -2,10 +2,11 @@
 //!
 //! Each acquisition is timed. The same is run with nobody beside the four, and beside a fifth thread that only spins:
 //! on few cores, any fifth thread takes turns with them. GiveBack-memory asks the system what the process has in memory
-//! before growth, grown, and after; it is a process of its own.
+//! before growth, grown, and after: with pages of the system and with the global allocator. It is a process of its own.
 
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND, Size};
 use crate::harness::{Cores, Random, join, pin};
+use crate::pages::PageMemory;
 use crate::pools::SAMPLES;
 use crate::table::Summary;
 use crate::tail::{Stopwatch, Tail};
@@ -25,13 +26,22 @@ const BASE: usize = 2 * USERS * HELD;
 /// Buffers that the control task adds each time: 32 MiB.
 const GROWN: usize = 8192;
 
-fn pool() -> BufferRecyclingPool {
-    BufferRecyclingPool::new(PoolConfig {
+fn config() -> PoolConfig {
+    PoolConfig {
         classes: vec![ClassConfig { samples: SAMPLES, buffers_max: BASE + GROWN, buffers_prewarm: BASE }],
         budget_bytes: 64 << 20,
         ..PoolConfig::default()
-    })
-    .expect("memory for one pool")
+    }
+}
+
+/// In memory of the global allocator.
+fn pool() -> BufferRecyclingPool {
+    BufferRecyclingPool::new(config()).expect("memory for one pool")
+}
+
+/// In pages of the system, as a flow's pool is.
+fn pool_of_pages() -> BufferRecyclingPool {
+    BufferRecyclingPool::with_memory(config(), &PageMemory).expect("memory for one pool")
 }
 
 fn grow(pool: &BufferRecyclingPool) {
@@ -145,14 +155,24 @@ pub(crate) fn memory(size: Size, cores: Cores) -> String {
     if resident_mib().is_none() {
         return text + "- not measured: this system has no such file\n\n";
     }
-    let (pool, done) = (pool(), AtomicBool::new(false));
+    text += "| pool of 64 buffers of 4 KiB, and 8192 more | before | grown | given back | kept ÷ grown |\n";
+    text += "| --- | --: | --: | --: | --: |\n";
+    // Pages first: what the allocator keeps would be in all later figures.
+    let _ = writeln!(text, "| **pcmflow, pages of the system** {}", laps(&pool_of_pages(), size, cores));
+    let _ = writeln!(text, "| **pcmflow, the global allocator** {}\n", laps(&pool(), size, cores));
+    text
+}
+
+/// The cells of one row: a lap is growth and give-back.
+fn laps(pool: &BufferRecyclingPool, size: Size, cores: Cores) -> String {
+    let done = AtomicBool::new(false);
     // Touches what the table of slabs and the allocator keep for good, so that the first growth is like the others.
-    grow(&pool);
-    give_back(&pool);
+    grow(pool);
+    give_back(pool);
     let mut laps: Vec<[f64; 3]> = Vec::new();
     scope(|scope| {
         for user in 0..USERS {
-            let (pool, done) = (&pool, &done);
+            let done = &done;
             scope.spawn(move || {
                 pin(if user % 2 == 0 { cores.0 } else { cores.1 });
                 while !done.load(Ordering::Relaxed) {
@@ -164,23 +184,20 @@ pub(crate) fn memory(size: Size, cores: Cores) -> String {
         std::thread::sleep(Duration::from_millis(20));
         for _ in 0..size.processes * size.rounds {
             let mut lap = [resident_mib().unwrap_or(f64::NAN); 3];
-            grow(&pool);
+            grow(pool);
             lap[1] = resident_mib().unwrap_or(f64::NAN);
-            give_back(&pool);
+            give_back(pool);
             lap[2] = resident_mib().unwrap_or(f64::NAN);
             laps.push(lap);
         }
     });
-    text += "| pool of 64 buffers of 4 KiB, and 8192 more | before | grown | given back | kept ÷ grown |\n";
-    text += "| --- | --: | --: | --: | --: |\n";
     let cell = |figure: fn(&[f64; 3]) -> f64, digits: usize| {
         let Summary { median, min, max } = Summary::of(laps.iter().map(figure));
         (median, format!("{median:.digits$} ({min:.digits$} .. {max:.digits$})"))
     };
     let kept = cell(|lap| (lap[2] - lap[0]) / (lap[1] - lap[0]), 2).0;
     let [before, grown, after] = [cell(|lap| lap[0], 1).1, cell(|lap| lap[1], 1).1, cell(|lap| lap[2], 1).1];
-    let _ = writeln!(text, "| **pcmflow** | {before} | {grown} | {after} | {kept:.2} |\n");
-    text
+    format!("| {before} | {grown} | {after} | {kept:.2} |")
 }
 
 /// What of this process is in memory.

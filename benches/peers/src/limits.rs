@@ -2,7 +2,7 @@
 
 use crate::harness::{Cores, time_two};
 use crate::queues::Queue;
-use crate::rings::{BLOCK, CAPACITY, SliceRing};
+use crate::rings::{BLOCK, Block, CAPACITY, SliceRing};
 use std::cell::UnsafeCell;
 use std::hint::{black_box, spin_loop};
 use std::sync::Arc;
@@ -159,17 +159,20 @@ impl Queue<u64> for Halves {
     }
 }
 
-/// Copies `blocks` blocks into a ring's storage and out again on one thread, without any bookkeeping.
-pub(crate) fn two_copies(blocks: u64, block: &mut [f32; BLOCK]) {
+/// Copies `blocks` blocks into a ring's storage and out again on one thread, without any bookkeeping. All else is as X2 does
+/// it: stamps, looks at them, and lengths that the optimiser doesn't know.
+pub(crate) fn two_copies(blocks: u64) {
     #[repr(align(128))]
     struct Aligned([f32; CAPACITY]);
     let mut storage = Box::new(Aligned([0.0; CAPACITY]));
+    let (mut input, mut output) = (Block([0.25; BLOCK]), Block([0.0; BLOCK]));
     for number in 0..blocks {
         let at = number as usize * BLOCK % CAPACITY;
-        let place = &mut storage.0[at..at + BLOCK];
-        let len = black_box(BLOCK);
-        place[..len].copy_from_slice(black_box(&block[..len]));
-        block[..len].copy_from_slice(black_box(&place[..len]));
+        input.stamp(number);
+        let items = black_box(&input.0[..]);
+        storage.0[at..][..items.len()].copy_from_slice(items);
+        let items = black_box(&mut output.0[..]);
+        items.copy_from_slice(&storage.0[at..][..items.len()]);
+        black_box(&output).check(number);
     }
-    black_box(block);
 }

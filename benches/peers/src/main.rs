@@ -15,6 +15,10 @@ mod harness;
 mod limits;
 mod link;
 mod overhead;
+// As it is in the library, without the rest of that crate.
+#[path = "../../../crates/pcmflow/src/runtime/pages.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod pages;
 mod pools;
 mod preempted;
 mod queues;

@@ -4,13 +4,14 @@
 //! The consumer empties the ring as often; every 16th time it sleeps for 10 ms in the middle, which stands for the
 //! scheduler taking its core away: with the mutex while it holds the lock, with a ring between opening what it reads and
 //! releasing it. The ring holds 170 ms, so that nobody has a reason to wait for room. Every block is looked at.
+//!
+//! The ring is new at the first push: nobody gets a lap of its own first.
 
 use crate::experiment::{Contender, Experiment, Figures, Kind};
 use crate::harness::{Cores, run_two};
 use crate::queues::{Locked, MutexVecDeque, Ours, Rtrb};
-use crate::rings::{BLOCK, CAPACITY, SliceRing, pop_all, push_all, verify};
+use crate::rings::{BLOCK, Block, CAPACITY, SliceRing, verify};
 use crate::tail::{Stopwatch, Tail};
-use crate::x1::stamp;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -78,18 +79,14 @@ pub(crate) fn experiment() -> Experiment {
 
 fn round<R: Held>(blocks: u64, cores: Cores) -> Vec<f64> {
     let (mut writer, mut reader) = R::split(CAPACITY);
-    // A lap before the first push is timed: whose pages are not in memory yet is another question.
-    push_all::<f32, R>(&mut writer, &[0.0; CAPACITY]);
-    pop_all::<f32, R>(&mut reader, &mut [0.0; CAPACITY]);
     let mut tail = Tail::with_capacity(blocks);
     let send = || {
-        let (start, mut block) = (Instant::now(), [0.25; BLOCK]);
+        let (start, mut block) = (Instant::now(), Block([0.25; BLOCK]));
         for number in 0..blocks {
             let due = QUANTUM * u32::try_from(number).expect("some seconds");
             sleep(due.saturating_sub(start.elapsed()));
-            block[0] = stamp(number);
-            block[BLOCK - 1] = -stamp(number);
-            let pushed = tail.time(|| R::push(&mut writer, &block));
+            block.stamp(number);
+            let pushed = tail.time(|| R::push(&mut writer, &block.0));
             assert_eq!(pushed, BLOCK, "the ring holds 170 ms");
         }
     };
@@ -109,8 +106,7 @@ fn round<R: Held>(blocks: u64, cores: Cores) -> Vec<f64> {
             let (whole, rest) = frames.as_chunks::<BLOCK>();
             assert!(rest.is_empty(), "a block was torn");
             for block in whole {
-                let expected = (stamp(number), -stamp(number));
-                assert!((block[0], block[BLOCK - 1]) == expected, "block {number} was lost, doubled or torn");
+                Block(*block).check(number);
                 number += 1;
             }
         }

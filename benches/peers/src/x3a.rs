@@ -1,4 +1,6 @@
-//! X3a: handles of 8 bytes from one thread to another through a queue of 64; X3a-bulk: eight at a time.
+//! X3a: handles of 8 bytes from one thread to another through a queue of 64; X3a-bulk: 16 at a time.
+//!
+//! Bulk stands in a table of its own, where the peers move them in bulk too: the floor of X3a is one by one beside one by one.
 //!
 //! Both spin, with the processor's pause between attempts. A handle is a running number, and every one is looked at.
 
@@ -10,11 +12,11 @@ use crate::queues::{
     Crossbeam, Flume, HANDLES, Heapless, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, SyncChannel,
     pop_spinning, push_spinning, verify,
 };
-use crate::rings::{RtrbEntire, SliceRing, pop_all, push_all, verify_in_pieces};
+use crate::rings::{OursEntire, OursIter, RtrbEntire, SliceRing, pop_all, push_all, verify_in_pieces};
 use std::hint::black_box;
 
 /// Handles that are moved at once in X3a-bulk.
-const BATCH: usize = 8;
+pub(crate) const BATCH: usize = 16;
 
 /// One at a time.
 pub(crate) fn one_by_one() -> Experiment {
@@ -62,12 +64,14 @@ pub(crate) fn bulk() -> Experiment {
     }
     Experiment {
         name: "X3a-bulk",
-        title: "handles one way, eight at a time: ns a handle of 8 bytes, two threads",
+        title: "handles one way, 16 at a time: ns a handle of 8 bytes, two threads",
         figures: Figures::Mean,
         round: ROUND,
         contenders: vec![
             contender::<Halves>("limit: numbers handed over in halves", Kind::Limit),
-            contender::<Ours>("pcmflow ring", Kind::Ours),
+            contender::<Ours>("pcmflow ring, slices", Kind::Ours),
+            contender::<OursEntire>("pcmflow ring, entire slices", Kind::Ours),
+            contender::<OursIter>("pcmflow ring, iterators", Kind::Ours),
             contender::<Rtrb>("rtrb, partial slices", Kind::Peer),
             contender::<RtrbEntire>("rtrb, entire slices", Kind::Peer),
             contender::<Ringbuf>("ringbuf", Kind::Peer),

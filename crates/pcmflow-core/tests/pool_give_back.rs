@@ -1,4 +1,5 @@
-//! Memory that comes and goes by whole slabs: what drains, what is freed, what the system sees of it.
+//! Memory that comes and goes by whole slabs: what drains, what is freed. (What the system sees of it: pcmflow's
+//! `tests/pages.rs`.)
 
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used)]
@@ -180,80 +181,4 @@ fn four_threads_work_while_memory_comes_and_goes() {
     };
     worst_of(false);
     worst_of(true);
-}
-
-/// Resident memory as the system reports it.
-#[cfg(target_os = "linux")]
-mod resident {
-    use super::*;
-    use std::alloc::Layout;
-    use std::ffi::{c_int, c_long, c_void};
-    use std::ptr::NonNull;
-
-    unsafe extern "C" {
-        fn mmap(
-            at: *mut c_void,
-            bytes: usize,
-            protection: c_int,
-            flags: c_int,
-            file: c_int,
-            offset: c_long,
-        ) -> *mut c_void;
-        fn munmap(at: *mut c_void, bytes: usize) -> c_int;
-    }
-
-    /// Pages straight from the system.
-    #[derive(Debug)]
-    struct Pages;
-
-    // SAFETY: private anonymous pages are nobody else's, are page-aligned, and may be unmapped on any thread.
-    unsafe impl SlabMemory for Pages {
-        fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
-            const READ_WRITE: c_int = 1 | 2;
-            const PRIVATE_ANONYMOUS: c_int = 0x02 | 0x20;
-            // SAFETY: a new mapping touches nothing that is there.
-            let at =
-                unsafe { mmap(std::ptr::null_mut(), layout.size(), READ_WRITE, PRIVATE_ANONYMOUS, -1, 0) };
-            // Failure is -1.
-            NonNull::new(at.cast::<u8>()).filter(|at| at.addr().get() != usize::MAX)
-        }
-
-        unsafe fn free(&self, memory: NonNull<u8>, layout: Layout) {
-            // SAFETY: as the caller says: mapped above with that size.
-            assert_eq!(unsafe { munmap(memory.as_ptr().cast(), layout.size()) }, 0);
-        }
-    }
-
-    fn resident_kib() -> i64 {
-        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-        statm.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4
-    }
-
-    #[test]
-    fn resident_memory_follows_growth_and_give_back() {
-        const MIB: i64 = 1024;
-        let class = ClassConfig { samples: 1024, buffers_max: 16 * 1024, buffers_prewarm: 0 };
-        let config = PoolConfig { classes: vec![class], budget_bytes: 80 << 20, ..PoolConfig::default() };
-        let pool = BufferRecyclingPool::with_memory(config, &Pages).unwrap();
-        for round in 0..3 {
-            let before = resident_kib();
-            pool.prewarm(1024, 16 * 1024).unwrap();
-            let grown = resident_kib() - before;
-            assert!(grown >= 60 * MIB, "64 MiB were to be faulted in, {grown} KiB were");
-            let held: Vec<_> = (0..9 * 1024).map(|_| pool.acquire(1024, Miss::Fail).unwrap()).collect();
-            pool.trim(1024, 8 * 1024);
-            let trimmed = resident_kib() - before;
-            assert!((30 * MIB..44 * MIB).contains(&trimmed), "36 MiB are in use, {trimmed} KiB are resident");
-            drop(held);
-            pool.give_back();
-            let drained = resident_kib() - before;
-            assert!((28 * MIB..40 * MIB).contains(&drained), "32 MiB are kept, {drained} KiB are resident");
-            pool.clear();
-            let cleared = resident_kib() - before;
-            assert!(cleared < 6 * MIB, "{cleared} KiB stayed");
-            println!(
-                "round {round}: resident KiB {grown} grown, {trimmed} trimmed, {drained} drained, {cleared} cleared"
-            );
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::link::{Outlet, Packet, Shared, count};
 use crate::format::Frames;
-use crate::ledger::{EdgeSnapshot, Gap, LossCause};
+use crate::ledger::{CutMark, EdgeSnapshot, Gap, LossCause};
 use crate::stream::Mark;
 use crate::sync::Arc;
 
@@ -19,40 +19,50 @@ use crate::sync::Arc;
 /// ```
 #[derive(Debug)]
 pub struct ChunkConsumer {
-    pub(super) outlet: Outlet,
-    pub(super) shared: Arc<Shared>,
+    outlet: Outlet,
+    shared: Arc<Shared>,
+    /// The cut that was looked at last, as it is to be understood here.
+    cut: Option<Packet>,
 }
 
 impl ChunkConsumer {
+    pub(super) fn new(outlet: Outlet, shared: Arc<Shared>) -> Self {
+        Self { outlet, shared, cut: None }
+    }
+
     /// Looks at the next packet without taking it: what is to be taken only once it was dealt with. It can't be evicted any
     /// more.
     ///
     /// RT-safe: wait-free, no allocation. In a link that evicts lock-free: what keeps it busy are pushes, at most one try
     /// for each that begins meanwhile.
     pub fn peek(&mut self) -> Option<&Packet> {
-        match &mut self.outlet {
-            Outlet::Queue(packets) => packets.peek(),
-            Outlet::Evicting(packets) => packets.peek(),
+        let Some(Packet::Mark(Mark::Cut(cut))) = self.outlet.peek() else { return self.outlet.peek() };
+        let cut = Self::amended(*cut, &self.shared);
+        Some(self.cut.insert(Packet::Mark(Mark::Cut(cut))))
+    }
+
+    /// A cut behind what was cleared: the writer does not know that it never came through.
+    fn amended(mut cut: CutMark, shared: &Shared) -> CutMark {
+        for (cause, frames) in shared.reader.evicted().iter() {
+            cut = cut.after_eviction(frames, cause);
         }
+        cut
     }
 
     /// Takes the next packet; none when the link is empty.
     ///
     /// RT-safe: as [`peek`](Self::peek).
     pub fn pop(&mut self) -> Option<Packet> {
-        let packet = self.take()?;
-        if let Packet::Chunk(chunk) = &packet {
-            self.shared.reader.post_popped(chunk.frames());
-            count(&self.shared.pops);
+        let mut packet = self.outlet.pop()?;
+        match &mut packet {
+            Packet::Chunk(chunk) => {
+                self.shared.reader.post_popped(chunk.frames());
+                count(&self.shared.taken.0.pops);
+            }
+            Packet::Mark(Mark::Cut(cut)) => *cut = Self::amended(*cut, &self.shared),
+            Packet::Mark(Mark::Gap(_)) => {}
         }
         Some(packet)
-    }
-
-    fn take(&mut self) -> Option<Packet> {
-        match &mut self.outlet {
-            Outlet::Queue(packets) => packets.pop(),
-            Outlet::Evicting(packets) => packets.pop(),
-        }
     }
 
     /// Whether the producer was dropped. What it sent before can still be taken, so [`pop`](Self::pop) *after* this to
@@ -67,7 +77,7 @@ impl ChunkConsumer {
     }
 
     /// Throws out what is there now, posted under `cause`, and tells `on_gap` of every gap that this leaves, and of those
-    /// that were in the link. Cuts are thrown out too. Where the producer goes on meanwhile, some of what it sends may be
+    /// that were in the link. Cuts are thrown out too; later ones count what was thrown out as lost. Where the producer goes on meanwhile, some of what it sends may be
     /// thrown out with the rest.
     ///
     /// RT-safe when `on_gap` is: wait-free in the packets thrown out (lock-free where the link evicts), no allocation, no
@@ -78,10 +88,10 @@ impl ChunkConsumer {
             Outlet::Evicting(packets) => packets.packets_max(),
         };
         for _ in 0..packets_max {
-            match self.take() {
+            match self.outlet.pop() {
                 Some(Packet::Chunk(chunk)) => {
                     self.shared.reader.post_evicted(chunk.frames(), cause);
-                    count(&self.shared.drops);
+                    count(&self.shared.taken.0.drops);
                     on_gap(Gap { position: chunk.position(), frames: chunk.frames(), cause });
                 }
                 Some(Packet::Mark(Mark::Gap(gap))) => on_gap(gap),

@@ -37,6 +37,8 @@ pub(super) enum Gauged {
 
 /// Reads a link's state from any thread, without disturbing either half.
 ///
+/// It keeps the link, and with it the chunks that nobody took: drop it, off the audio thread, once both halves are gone.
+///
 /// ```
 /// use pcmflow_core::chunk::AudioRingBuffer;
 /// let link = AudioRingBuffer::with_capacity(3)?; // rounded up to a power of two
@@ -91,11 +93,11 @@ impl LinkGauge {
     pub fn stats(&self) -> LinkStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         LinkStats {
-            pushes: read(&self.shared.pushes),
-            rejected: read(&self.shared.rejected),
-            evictions: read(&self.shared.evictions),
-            pops: read(&self.shared.pops),
-            drops: read(&self.shared.drops),
+            pushes: read(&self.shared.sent.0.pushes),
+            rejected: read(&self.shared.sent.0.rejected),
+            evictions: read(&self.shared.sent.0.evictions),
+            pops: read(&self.shared.taken.0.pops),
+            drops: read(&self.shared.taken.0.drops),
         }
     }
 }

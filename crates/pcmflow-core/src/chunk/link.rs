@@ -4,7 +4,7 @@ use super::evict::{EvictingConsumer, EvictingProducer, evicting};
 use super::gauge::Gauged;
 use super::{AudioChunk, ChunkConsumer, ChunkProducer, LinkGauge};
 use crate::ledger::{ReaderBooks, WriterBooks};
-use crate::ring::{CircularBuffer, Consumer, Producer, RingError};
+use crate::ring::{CircularBuffer, Consumer, Padded, Producer, RingError};
 use crate::stream::Mark;
 use crate::sync::{Arc, AtomicU64, Ordering};
 
@@ -30,14 +30,27 @@ pub enum Packet {
     Mark(Mark),
 }
 
-/// The books and counts of both ends.
+/// The books and counts of both ends. What one end stores with each chunk lies on no line that the other stores: a line
+/// that both store crosses between the cores twice a chunk, which costs more than all the rest of the link.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) writer: WriterBooks,
+    pub(super) sent: Padded<Sent>,
+    pub(super) reader: ReaderBooks,
+    pub(super) taken: Padded<Taken>,
+}
+
+/// Chunks, as the half that pushes counts them.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
     pub(super) pushes: AtomicU64,
     pub(super) rejected: AtomicU64,
     pub(super) evictions: AtomicU64,
-    pub(super) reader: ReaderBooks,
+}
+
+/// Chunks, as the half that pops counts them.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
     pub(super) pops: AtomicU64,
     pub(super) drops: AtomicU64,
 }
@@ -60,6 +73,22 @@ pub(super) enum Inlet {
 pub(super) enum Outlet {
     Queue(Consumer<Packet>),
     Evicting(EvictingConsumer),
+}
+
+impl Outlet {
+    pub(super) fn peek(&mut self) -> Option<&Packet> {
+        match self {
+            Self::Queue(packets) => packets.peek(),
+            Self::Evicting(packets) => packets.peek(),
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Packet> {
+        match self {
+            Self::Queue(packets) => packets.pop(),
+            Self::Evicting(packets) => packets.pop(),
+        }
+    }
 }
 
 /// A queue of chunks for one producer and one consumer, before it is split.
@@ -141,7 +170,7 @@ impl AudioRingBuffer {
     }
 
     fn new(inlet: Inlet, outlet: Outlet, gauged: Gauged) -> Self {
-        let gauge = LinkGauge { gauged, shared: Arc::default() };
+        let gauge = LinkGauge { gauged, shared: Arc::new(Shared::default()) };
         Self { inlet, outlet, gauge, threshold_percent: Self::THRESHOLD_PERCENT }
     }
 
@@ -167,6 +196,9 @@ impl AudioRingBuffer {
     pub fn split(self) -> (ChunkProducer, ChunkConsumer) {
         let Self { inlet, outlet, gauge, threshold_percent } = self;
         let shared = gauge.shared.clone();
-        (ChunkProducer { inlet, gauge, threshold_percent, evicting: false }, ChunkConsumer { outlet, shared })
+        (
+            ChunkProducer { inlet, gauge, threshold_percent, evicting: false },
+            ChunkConsumer::new(outlet, shared),
+        )
     }
 }

@@ -28,6 +28,9 @@ pub struct ChunkProducer {
 impl ChunkProducer {
     /// Sends a chunk. Where the link evicts, the oldest one may go for it; its buffer returns to its pool.
     ///
+    /// Positions go up from chunk to chunk. Where they don't, or skip frames without a [`Mark::Gap`], what is lost there can't be
+    /// told from its place, and the books say *unaccounted*.
+    ///
     /// RT-safe: wait-free, no allocation, no free.
     ///
     /// # Errors
@@ -37,10 +40,10 @@ impl ChunkProducer {
         // Posted before the chunk is visible, so that a reader's books never run ahead of the writer's.
         let accept = |chunk: &AudioChunk| {
             shared.writer.post_accepted(chunk.frames());
-            count(&shared.pushes);
+            count(&shared.sent.0.pushes);
         };
         if self.is_closed() {
-            count(&shared.rejected);
+            count(&shared.sent.0.rejected);
             return Err(PushError::Closed(chunk));
         }
         match &mut self.inlet {
@@ -50,7 +53,7 @@ impl ChunkProducer {
                     slot.fill(Packet::Chunk(chunk));
                 }
                 None => {
-                    count(&shared.rejected);
+                    count(&shared.sent.0.rejected);
                     return Err(PushError::Full(chunk));
                 }
             },
@@ -63,7 +66,7 @@ impl ChunkProducer {
                 self.evicting = evicted.is_some();
                 if let Some(oldest) = evicted {
                     shared.writer.post_evicted(oldest.frames(), evict::CAUSE);
-                    count(&shared.evictions);
+                    count(&shared.sent.0.evictions);
                 }
             }
         }
@@ -87,7 +90,7 @@ impl ChunkProducer {
         }
     }
 
-    /// Whether a packet of either kind can be sent now. Once true it stays true until one is sent.
+    /// Whether a packet of either kind can be sent now. Once true it stays true until one is sent, or the consumer goes.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn has_room(&mut self) -> bool {

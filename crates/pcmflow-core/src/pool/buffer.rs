@@ -162,7 +162,8 @@ impl Slot {
 ///
 /// It starts empty, and dereferences to what was written since it was acquired and to nothing else, so that a reused
 /// buffer can't show an earlier user's samples. Dropping it, on any thread, returns it to its pool: RT-safe,
-/// wait-free, frees no memory, whether or not the pool is still there.
+/// wait-free, frees no memory, whether or not the pool is still there. (Lock-free for the very last buffer of a pool whose
+/// handles are gone: it puts the pool on a list.)
 ///
 /// ```
 /// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};

@@ -152,14 +152,14 @@ impl Cache {
         true
     }
 
-    /// Fills three quarters of it with slots of one slab of `class`, its own; false when none was free. The rest is for
-    /// those that come back before more are asked for.
+    /// Fills three quarters of it (at least one place) with slots of one slab of `class`, its own; false when none was
+    /// free. The rest is for those that come back before more are asked for.
     ///
     /// # Safety
     /// The caller is the one user of the endpoint, and holds a handle of the pool. The cache is empty.
     pub(super) unsafe fn refill(&self, class: &Class) -> bool {
         // SAFETY: as the caller says.
-        let Some((slab, mut bits)) = (unsafe { class.take_many(self.limit - self.limit / 4) }) else {
+        let Some((slab, mut bits)) = (unsafe { class.take_many((self.limit * 3 / 4).max(1)) }) else {
             return false;
         };
         add(&self.refilled, u64::from(bits.count_ones()));

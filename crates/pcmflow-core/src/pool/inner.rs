@@ -264,7 +264,8 @@ impl Inner {
             Miss::NextClassUp => (above.iter().find_map(lend), &class.rare.went_up),
             Miss::Smaller => (below.iter().rev().find_map(lend), &class.rare.went_down),
             Miss::Grow => loop {
-                // Ends: the table is finite, and a pass that took nothing saw it grow by a slab, or another thread do so.
+                // A pass that took nothing saw the class grow by a slab, or another thread take or empty what had grown: others
+                // got on. Not RT-safe anyway.
                 // SAFETY: as the caller says.
                 match unsafe { class.add_slab(inner) } {
                     Ok(Grown::Added(_)) => {}

@@ -15,8 +15,8 @@ const PAGE: usize = 4096;
 ///
 /// By default that is the global allocator. It may keep what it was given instead of handing it to the system: glibc's,
 /// once a mapped block of a slab's size was freed, takes later ones from its heap, where they stay. A program that
-/// wants its resident memory to follow the pool hands in pages of the system
-/// ([`BufferRecyclingPool::with_memory`](super::BufferRecyclingPool::with_memory)); so does one that wants huge pages, or
+/// wants its resident memory to follow the pool hands in pages of the system (`pcmflow::runtime::PageMemory`, to
+/// [`BufferRecyclingPool::with_memory`](super::BufferRecyclingPool::with_memory)); so does one that wants huge pages, or
 /// locked ones.
 ///
 /// ```

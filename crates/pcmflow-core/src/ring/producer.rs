@@ -111,7 +111,8 @@ impl<T: Send> Producer<T> {
         self.free() == self.capacity()
     }
 
-    /// Whether the consumer was dropped: nothing that is written will be read. Once true it stays true.
+    /// Whether the consumer was dropped: nothing that is written will be read. Once true it stays true. Only
+    /// [`push`](Self::push) asks by itself; what other calls write then is dropped with the ring.
     ///
     /// RT-safe: wait-free, no allocation.
     #[doc(alias = "is_abandoned")]

@@ -113,7 +113,9 @@ impl<T> Shared<T> {
         } else {
             // SAFETY: the layout's size is not zero.
             let raw = unsafe { alloc(layout) };
-            NonNull::new(raw.cast()).ok_or(RingError::OutOfMemory { bytes: layout.size() })?
+            let raw = NonNull::new(raw).ok_or(RingError::OutOfMemory { bytes: layout.size() })?;
+            fault_in(raw, layout.size());
+            raw.cast()
         };
         Ok(Self {
             written: Padded::default(),
@@ -128,6 +130,17 @@ impl<T> Shared<T> {
     /// The storage's layout, aligned to cache lines; none where it can't be addressed.
     fn layout(capacity: usize) -> Option<Layout> {
         Layout::array::<T>(capacity).ok()?.align_to(64).ok()
+    }
+}
+
+/// Writes to every page of new storage, so that the system finds memory for it now and not in the first lap of pushes.
+fn fault_in(storage: NonNull<u8>, bytes: usize) {
+    /// The smallest page there is.
+    const PAGE: usize = 4096;
+    for offset in (0..bytes).step_by(PAGE) {
+        // Volatile: the compiler sees nobody who reads it.
+        // SAFETY: `storage` is an allocation of `bytes` bytes, above `offset`, that nobody else knows of yet.
+        unsafe { storage.as_ptr().add(offset).write_volatile(0) };
     }
 }
 

@@ -354,3 +354,23 @@ fn two_threads_move_a_running_sequence() {
     writer.join().unwrap();
     assert_eq!(expected, ITEMS);
 }
+
+#[cfg(all(target_os = "linux", not(miri)))]
+#[test]
+fn the_first_lap_waits_for_no_page() {
+    // Pages that the system had to find for this thread.
+    let faults = || -> u64 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        // The name of the thread, in brackets, may hold blanks.
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(7).unwrap().parse().unwrap()
+    };
+    // 16 MiB: fresh from the system, whatever was freed before.
+    let (mut producer, _consumer) = CircularBuffer::<u64>::with_capacity(1 << 21).unwrap().split();
+    let block = [1; 512];
+    faults();
+    let before = faults();
+    while producer.push_slice(&block) > 0 {}
+    let during = faults() - before;
+    // 4096 pages of 4 KiB; large ones are fewer, and are 8.
+    assert!(during < 4, "the first lap waited for {during} pages");
+}

@@ -258,7 +258,7 @@ impl StreamGauge {
     }
 
     fn frames(&self, samples: u64) -> Frames {
-        Frames::in_samples(samples as usize, self.format.channels)
+        Frames(samples / self.format.channels.get() as u64)
     }
 
     /// What the ring is doing, where its reader waits for `ready` frames at a time.

@@ -154,7 +154,7 @@ impl StreamReader {
             return mark;
         }
         if ahead.evicted > 0 {
-            return self.pass_evicted(Frames::in_samples(ahead.evicted, channels));
+            return self.pass_evicted(Frames(ahead.evicted / channels.get() as u64));
         }
         let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(_)));
         // Its mark may have been sent after we looked for a due one.
@@ -180,7 +180,7 @@ impl StreamReader {
         let position = self.position;
         let until = self.first_mark(|mark| mark.position() > position);
         let frames = until.map_or(evicted, |until| evicted.min(until - position));
-        self.storage.pass_evicted(frames.samples(self.format.channels));
+        self.storage.pass_evicted(frames.0 * self.format.channels.get() as u64);
         self.books.reader.post_evicted(frames, LossCause::Overflow);
         if !self.evicting {
             self.books.reader.post_overrun();

@@ -22,7 +22,7 @@ pub(super) struct Staging {
     end: usize,
     /// Where in `start..=end` samples are missing, and how many.
     hole_at: usize,
-    hole: usize,
+    hole: u64,
     progress: Arc<Progress>,
 }
 
@@ -57,7 +57,7 @@ impl Staging {
             (self.start, self.end) = (0, staged);
         }
         let read = self.samples.read(&mut self.copied[self.end..self.end + more]);
-        (self.hole_at, self.hole) = (self.end, read.lost as usize);
+        (self.hole_at, self.hole) = (self.end, read.lost);
         self.end += read.count;
         self.publish();
     }
@@ -69,7 +69,7 @@ impl Staging {
         Ahead { evicted: if broken { 0 } else { self.hole }, samples, broken }
     }
 
-    pub(super) fn pass_evicted(&mut self, count: usize) {
+    pub(super) fn pass_evicted(&mut self, count: u64) {
         self.hole -= count;
         self.progress.pass(count);
         self.publish();
@@ -83,13 +83,13 @@ impl Staging {
 
     pub(super) fn take(&mut self, count: usize) {
         self.start += count;
-        self.progress.pass(count);
+        self.progress.pass(count as u64);
     }
 
     fn publish(&self) {
         // Relaxed: measured exactly at rest only, when whoever looks has waited for this thread.
         self.progress.copied.store(self.samples.position(), Ordering::Relaxed);
-        self.progress.hole.store(self.hole as u64, Ordering::Relaxed);
+        self.progress.hole.store(self.hole, Ordering::Relaxed);
     }
 
     /// See [`Outlet::arrival`](super::storage::Outlet::arrival). Arrivals that were overwritten are skipped.
@@ -139,9 +139,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    fn pass(&self, count: usize) {
+    fn pass(&self, count: u64) {
         // Relaxed, load then store: the reader alone stores.
-        self.passed.store(self.passed.load(Ordering::Relaxed) + count as u64, Ordering::Relaxed);
+        self.passed.store(self.passed.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
     /// Samples in the ring that the reader has not copied.

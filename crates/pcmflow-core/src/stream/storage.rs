@@ -86,8 +86,8 @@ impl Inlet {
 /// What is there for the reader, in samples.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ahead {
-    /// Evicted before the next sample that is there.
-    pub(super) evicted: usize,
+    /// Evicted before the next sample that is there: a writer that never waits may be ahead by more than memory holds.
+    pub(super) evicted: u64,
     /// There, without an eviction between.
     pub(super) samples: usize,
     /// An eviction stands behind them.
@@ -129,7 +129,7 @@ impl Outlet {
     }
 
     /// Passes samples that were evicted.
-    pub(super) fn pass_evicted(&mut self, count: usize) {
+    pub(super) fn pass_evicted(&mut self, count: u64) {
         if let Self::Evicting(staging) = self {
             staging.pass_evicted(count);
         }

@@ -3,7 +3,9 @@
 //! Each model is small (capacities of 2 to 4, one or two operations a thread), since the number of executions grows
 //! exponentially; [`explore`] says how many there were, and with which bound on preemptions. What loom does not show: it takes
 //! some `SeqCst` loads for weaker ones (tokio-rs/loom#180), and it knows of plain storage only what the crate's shadow cells
-//! tell it.
+//! tell it. It also keeps only the last access to each atomic: where a thread loads and then stores, its own load hides
+//! another thread's earlier one, and "the other looks later" is not tried. A thread that only looks, and finds nothing to
+//! change, explores next to nothing; so each model lets both sides change something.
 #![cfg(pcmflow_loom)]
 
 mod broadcast;

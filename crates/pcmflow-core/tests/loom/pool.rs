@@ -221,19 +221,28 @@ fn a_name_leads_to_its_life_or_to_nothing() {
 #[test]
 fn a_name_is_never_good_again_when_the_storage_went() {
     static MEMORY: Counted = Counted::new();
-    explore("pool, look-up against give-back and reuse", 3, || {
+    explore("pool, look-up against drop, give-back and reuse", 3, || {
         let pool = pool(1, &MEMORY);
-        let shared = pool.acquire(16, Miss::Fail).unwrap().into_shared();
+        let mut buffer = pool.acquire(16, Miss::Fail).unwrap();
+        stamp(&mut buffer, 1.0);
+        let shared = buffer.into_shared();
         let (id, other) = (shared.id(), pool.clone());
-        drop(shared);
         let thread = thread::spawn(move || {
+            drop(shared);
             other.clear();
-            other.acquire(16, Miss::Grow).unwrap().into_shared()
+            // None while the other holds the slot, or frees storage.
+            let mut buffer = other.acquire(16, Miss::Grow).ok()?;
+            stamp(&mut buffer, 2.0);
+            Some(buffer.into_shared())
         });
+        for _ in 0..2 {
+            if let Some(found) = pool.upgrade(id) {
+                assert_eq!(*found, [1.0; 2], "the name led to another life, or to storage that went");
+            }
+        }
+        drop(thread.join().unwrap());
         assert!(pool.upgrade(id).is_none());
-        let shared = thread.join().unwrap();
-        assert!(pool.upgrade(id).is_none());
-        drop((shared, pool));
+        drop(pool);
         all_freed(&MEMORY);
     });
 }

@@ -6,6 +6,7 @@ use super::consumer::{ConsumeTask, Consumed, Consumer};
 use super::gather::GatherTask;
 use super::inject::Injected;
 use super::live::Live;
+use super::pages::PageMemory;
 use super::park::Parker;
 use super::report::{FlowReport, FlowSnapshot};
 use super::source::{Allowance, SourceEnd, SourceTask};
@@ -82,14 +83,9 @@ impl Flow {
         // more when the consumer keeps some.
         let samples = block.samples(format.channels);
         let buffers = FlowConfig::LINK_PACKETS + 1 + in_hand;
-        let pool = BufferRecyclingPool::new(PoolConfig {
-            classes: vec![ClassConfig {
-                samples,
-                buffers_max: ClassConfig::BUFFERS_MAX,
-                buffers_prewarm: buffers,
-            }],
-            ..PoolConfig::default()
-        })?;
+        let class = ClassConfig { samples, buffers_max: ClassConfig::BUFFERS_MAX, buffers_prewarm: buffers };
+        let pool_config = PoolConfig { classes: vec![class], ..PoolConfig::default() };
+        let pool = BufferRecyclingPool::with_memory(pool_config, &PageMemory)?;
 
         let clock = Clock::start();
         let deadline_ns = config.deadline_ns();

@@ -11,6 +11,8 @@
 //! counted where it happens, comes in order as a gap, and is entered by the consumer, so that the books of both ends can
 //! be held against each other (see [`crate::core::ledger`]).
 //!
+//! A flow's pool is in [pages of the system](PageMemory), so that memory that it gives back leaves the process.
+//!
 //! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
 //! panics.
 
@@ -21,6 +23,7 @@ mod flow;
 mod gather;
 mod inject;
 mod live;
+mod pages;
 mod park;
 mod report;
 mod source;
@@ -32,6 +35,7 @@ pub use config::{FlowConfig, FlowError, Pacing};
 pub use consumer::{ChunkCx, Consumer, ConsumerError};
 pub use flow::{Flow, RunningFlow};
 pub use inject::{Inject, InjectError};
+pub use pages::PageMemory;
 pub use report::{FlowReport, FlowSnapshot};
 #[cfg(feature = "async")]
 pub use waiting::AsyncReader;

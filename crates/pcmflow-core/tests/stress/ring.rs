@@ -27,10 +27,10 @@ fn life<T: Item>(make: impl Fn(u64) -> T + Send, random: &mut Random, tally: &Ta
     let gauge = ring.gauge();
     let (producer, consumer) = ring.split();
     // Small rings take a switch of threads for every few items. Short lives, so that short runs have many ends of both kinds.
-    let turns = random.below(1000 + 100 * gauge.capacity() as u64);
+    let turns = random.below(200 + 20 * gauge.capacity() as u64);
     let mut for_producer = random.fork();
-    // Some consumers go before the producer does.
-    let patience = if random.one_in(8) { random.below(turns + 1) } else { u64::MAX };
+    // Half of the consumers may go before the producer does.
+    let patience = if random.one_in(2) { random.below(turns + 1) } else { u64::MAX };
     let (sent, read) = thread::scope(|scope| {
         let producer = scope.spawn(move || produce(producer, make, &mut for_producer, turns, tally));
         let read = consume(consumer, &gauge, random, patience, tally);
@@ -158,6 +158,16 @@ fn consume<T: Item>(
             }
             wait();
         }
+    }
+    // The last that is taken is often taken by an iterator that is leaked.
+    if random.one_in(2) {
+        let mut items = consumer.pop_iter(MOST);
+        let taken = random.size(MOST);
+        for item in items.by_ref().take(taken) {
+            assert_eq!(item.number(), next, "lost, doubled, stale or out of order");
+            next += 1;
+        }
+        forget(items);
     }
     next
 }

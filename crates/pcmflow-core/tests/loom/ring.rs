@@ -3,6 +3,8 @@
 use super::explore;
 use loom::thread;
 use pcmflow_core::ring::{CircularBuffer, PushError};
+use std::mem::forget;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
 fn items_cross_in_order_once_round_the_storage() {
@@ -168,5 +170,70 @@ fn high_water_is_never_too_high_and_at_least_half() {
         consumer.clear();
         let after = gauge.high_water();
         assert!((3 - popped..=3).contains(&after) && after >= live, "{after} of 3, {popped} taken early");
+    });
+}
+
+#[test]
+fn planes_cross_frame_by_frame() {
+    explore("ring, two channels through four slots, one frame across the storage's end", None, || {
+        let (mut producer, mut consumer) = CircularBuffer::<u32>::with_capacity(4).unwrap().split();
+        assert!(producer.push(0).is_ok() && consumer.pop().is_some());
+        let writer = thread::spawn(move || {
+            let first = producer.push_planar(&[&[0, 2], &[1, 3]]);
+            first + producer.push_planar(&[&[4], &[5]])
+        });
+        let (mut read, mut left, mut right) = (Vec::new(), [0; 2], [0; 2]);
+        let mut pop = || {
+            let frames = consumer.pop_planar(&mut [&mut left, &mut right]);
+            read.extend(left.iter().zip(&right).take(frames).flat_map(|(left, right)| [*left, *right]));
+        };
+        pop();
+        pop();
+        let frames = writer.join().unwrap();
+        pop();
+        assert!((2..=3).contains(&frames), "an empty ring of four takes two frames");
+        assert_eq!(read, (0..2 * frames as u32).collect::<Vec<_>>());
+    });
+}
+
+/// A number that says when it is dropped.
+struct Counted {
+    number: u32,
+    drops: &'static [AtomicU32; 4],
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.drops[self.number as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn what_a_leaked_iterator_took_is_dropped_once() {
+    explore("ring, an iterator leaked half-way, and the consumer gone", None, || {
+        // Not loom's: figures. Leaked, so that an item that is dropped twice does no harm but count.
+        let drops: &[AtomicU32; 4] = Box::leak(Box::default());
+        let (mut producer, mut consumer) = CircularBuffer::with_capacity(2).unwrap().split();
+        let writer = thread::spawn(move || {
+            let mut items = (0..4).map(|number| Counted { number, drops });
+            producer.push_iter(&mut items) + producer.push_iter(&mut items)
+        });
+        let mut read = Vec::new();
+        let mut some = consumer.pop_iter(2);
+        read.extend(some.next());
+        forget(some);
+        // Gives the leaked one's slot back with its own, where there is another item.
+        read.extend(consumer.pop());
+        let mut some = consumer.pop_iter(1);
+        read.extend(some.next());
+        forget(some);
+        drop(consumer);
+        let sent = writer.join().unwrap();
+        let numbers: Vec<u32> = read.iter().map(|item| item.number).collect();
+        assert_eq!(numbers, (0..numbers.len() as u32).collect::<Vec<_>>(), "an item came twice, or not");
+        assert!(numbers.len() <= sent && (2..=4).contains(&sent));
+        drop(read);
+        let dropped = drops.each_ref().map(|drops| drops.load(Ordering::Relaxed));
+        assert_eq!(dropped, std::array::from_fn(|number| u32::from(number < sent)), "each is dropped once");
     });
 }

@@ -15,6 +15,7 @@
 
 mod broadcast;
 mod fan_out;
+mod item;
 mod numbers;
 mod pool;
 mod ring;

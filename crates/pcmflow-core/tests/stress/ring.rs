@@ -1,24 +1,38 @@
-//! `CircularBuffer`: every way to push against every way to pop, both ends dropped at random.
+//! `CircularBuffer`: every way to push against every way to pop, iterators that are leaked half-way, both ends dropped at
+//! random.
 
+use crate::item::{Counted, Drops, Item};
 use crate::numbers::Random;
 use crate::tally::{Tally, wait};
 use pcmflow_core::ring::*;
+use std::mem::forget;
 use std::thread;
 
 /// The most items that move at once.
-const MOST: usize = 128;
+pub(crate) const MOST: usize = 128;
 
 pub(crate) fn episode(random: &mut Random, tally: &Tally) {
+    if random.one_in(2) {
+        life(|number| number, random, tally);
+    } else {
+        let drops = Drops::default();
+        life(|number| Counted::new(number, &drops), random, tally);
+        drops.check();
+    }
+}
+
+/// The life of a ring, until its storage is freed.
+fn life<T: Item>(make: impl Fn(u64) -> T + Send, random: &mut Random, tally: &Tally) {
     let ring = CircularBuffer::with_capacity(random.size(700)).unwrap();
     let gauge = ring.gauge();
     let (producer, consumer) = ring.split();
-    // Small rings take a switch of threads for every few items.
-    let turns = random.below(1000 + 1000 * gauge.capacity() as u64);
+    // Small rings take a switch of threads for every few items. Short lives, so that short runs have many ends of both kinds.
+    let turns = random.below(200 + 20 * gauge.capacity() as u64);
     let mut for_producer = random.fork();
-    // Some consumers go before the producer does.
-    let patience = if random.one_in(8) { random.below(turns + 1) } else { u64::MAX };
+    // Half of the consumers may go before the producer does.
+    let patience = if random.one_in(2) { random.below(turns + 1) } else { u64::MAX };
     let (sent, read) = thread::scope(|scope| {
-        let producer = scope.spawn(move || produce(producer, &mut for_producer, turns, tally));
+        let producer = scope.spawn(move || produce(producer, make, &mut for_producer, turns, tally));
         let read = consume(consumer, &gauge, random, patience, tally);
         (producer.join().unwrap(), read)
     });
@@ -29,42 +43,44 @@ pub(crate) fn episode(random: &mut Random, tally: &Tally) {
 }
 
 /// Pushes the numbers from 0; returns how many.
-fn produce(mut producer: Producer<u64>, random: &mut Random, turns: u64, tally: &Tally) -> u64 {
+fn produce<T: Item>(
+    mut producer: Producer<T>,
+    make: impl Fn(u64) -> T,
+    random: &mut Random,
+    turns: u64,
+    tally: &Tally,
+) -> u64 {
     let mut counter = tally.counter();
     let mut next = 0;
-    let mut items = [0; MOST];
     for turn in 0..turns {
         if turn % 1024 == 0 && !tally.goes_on() {
             break;
         }
-        let moved = match random.below(4) {
-            0 => match producer.push(next) {
+        let moved = match random.below(3 + T::COPYING_PUSHES) {
+            0 => match producer.push(make(next)) {
                 Ok(()) => 1,
                 Err(PushError::Full(item) | PushError::Closed(item)) => {
-                    assert_eq!(item, next, "what is refused comes back");
+                    assert_eq!(item.number(), next, "what is refused comes back");
                     0
                 }
             },
             1 => producer.vacant().map_or(0, |slot| {
-                slot.fill(next);
+                slot.fill(make(next));
                 1
             }),
             2 => {
-                let items = &mut items[..random.size(MOST)];
-                items.iter_mut().zip(next..).for_each(|(item, number)| *item = number);
-                producer.push_slice(items)
-            }
-            _ => {
-                let count = random.size(MOST).min(producer.capacity());
-                producer.write_chunk(count).map_or(0, |mut chunk| {
-                    let (first, second) = chunk.as_mut_slices();
-                    assert_eq!(first.len() + second.len(), count);
-                    first.iter_mut().chain(second).zip(next..).for_each(|(item, number)| *item = number);
+                let mut made = 0;
+                let most = random.size(MOST) as u64;
+                let mut items = (next..next + most).map(|number| {
+                    made += 1;
                     random.stumble();
-                    // What is not committed is written again.
-                    chunk.commit(random.below(count as u64 + 1) as usize)
-                })
+                    make(number)
+                });
+                let moved = producer.push_iter(&mut items);
+                assert_eq!(moved, made, "an item without room was taken from the iterator");
+                moved
             }
+            way => T::push_copies(&mut producer, way - 3, next, random),
         };
         next += moved as u64;
         assert_eq!(producer.position(), next);
@@ -80,50 +96,57 @@ fn produce(mut producer: Producer<u64>, random: &mut Random, turns: u64, tally: 
 }
 
 /// Reads numbers from 0 until the producer is gone and nothing is left, or patience is; returns how many.
-fn consume(
-    mut consumer: Consumer<u64>,
-    gauge: &Gauge<u64>,
+fn consume<T: Item>(
+    mut consumer: Consumer<T>,
+    gauge: &Gauge<T>,
     random: &mut Random,
     patience: u64,
     tally: &Tally,
 ) -> u64 {
     let mut counter = tally.counter();
     let mut next = 0;
-    let mut out = [0; MOST];
     for _ in 0..patience {
         let closed = consumer.is_closed();
         let before = next;
-        let mut expect = |item: u64| {
-            assert_eq!(item, next, "lost, doubled, stale or out of order");
+        let mut expect = |number: u64| {
+            assert_eq!(number, next, "lost, doubled, stale or out of order");
             next += 1;
         };
-        match random.below(64) {
-            0..16 => consumer.pop().into_iter().for_each(expect),
-            16..32 => {
-                if let Some(seen) = consumer.peek().copied() {
+        match random.below(4 + T::COPYING_POPS) {
+            0 => consumer.pop().iter().for_each(|item| expect(item.number())),
+            1 => {
+                if let Some(seen) = consumer.peek().map(T::number) {
                     random.stumble();
-                    assert_eq!(consumer.pop(), Some(seen));
+                    assert_eq!(consumer.pop().as_ref().map(T::number), Some(seen));
                     expect(seen);
                 }
             }
-            32..48 => {
-                let count = consumer.pop_slice(&mut out[..random.size(MOST)]);
-                out[..count].iter().copied().for_each(expect);
-            }
-            48..63 => {
+            2 => {
                 let count = consumer.available().min(random.size(MOST));
                 let chunk = consumer.read_chunk(count).unwrap();
-                let (first, second) = chunk.as_slices();
                 let kept = random.below(count as u64 + 1) as usize;
                 random.stumble();
-                first.iter().chain(second).take(kept).copied().for_each(expect);
+                chunk.iter().take(kept).for_each(|item| expect(item.number()));
                 assert_eq!(chunk.release(kept), kept);
             }
-            _ => {
-                assert!(gauge.occupancy() <= gauge.capacity());
-                if random.one_in(64) {
-                    next += consumer.clear() as u64;
+            3 => {
+                let mut items = consumer.pop_iter(random.size(MOST));
+                let taken = random.below(items.len() as u64 + 1) as usize;
+                items.by_ref().take(taken).for_each(|item| {
+                    random.stumble();
+                    expect(item.number());
+                });
+                // What a leaked one took is taken; the rest stays, and the slots are given back by a later call.
+                if random.one_in(4) {
+                    forget(items);
                 }
+            }
+            way => T::pop_copies(&mut consumer, way - 4, random, expect),
+        }
+        if random.one_in(64) {
+            assert!(gauge.occupancy() <= gauge.capacity());
+            if random.one_in(64) {
+                next += consumer.clear() as u64;
             }
         }
         assert_eq!(consumer.position(), next);
@@ -135,6 +158,16 @@ fn consume(
             }
             wait();
         }
+    }
+    // The last that is taken is often taken by an iterator that is leaked.
+    if random.one_in(2) {
+        let mut items = consumer.pop_iter(MOST);
+        let taken = random.size(MOST);
+        for item in items.by_ref().take(taken) {
+            assert_eq!(item.number(), next, "lost, doubled, stale or out of order");
+            next += 1;
+        }
+        forget(items);
     }
     next
 }

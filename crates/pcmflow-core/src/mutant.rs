@@ -44,6 +44,7 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("ring-closed-relaxed", "ring::closed"),
     ("ring-finished-stale", "ring::finished"),
     ("ring-give-back-early", "ring::"),
+    ("ring-drop-position", "ring::what_a_leaked"),
 ];
 
 /// Whether the seeded bug `name` is to show.

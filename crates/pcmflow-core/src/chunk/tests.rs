@@ -255,6 +255,8 @@ struct Modelled {
     sequence: u64,
     cuts_sent: u64,
     cuts_met: u64,
+    /// Where the last cut stands.
+    cut_at: u64,
     cleared: bool,
 }
 
@@ -278,6 +280,7 @@ impl Modelled {
             sequence: 0,
             cuts_sent: 0,
             cuts_met: 0,
+            cut_at: 0,
             cleared: false,
         }
     }
@@ -313,7 +316,9 @@ impl Modelled {
     fn cut(&mut self, back: u64) {
         let end = self.fates.len() as u64;
         let inside = self.slots.back().filter(|(first, count)| first + count == end).map_or(0, |last| last.1);
-        let back = back.min(inside);
+        // Never before the last one, as in a stream.
+        let back = back.min(inside).min(end - self.cut_at);
+        self.cut_at = end - back;
         let (position, lost) = (StreamPosition(end - back), self.upstream);
         let cut = CutMark { position, accepted: Frames(self.accepted - back), lost };
         self.cuts_sent += u64::from(self.producer.mark(Mark::Cut(cut)).is_ok());

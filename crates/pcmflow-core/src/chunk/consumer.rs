@@ -1,7 +1,7 @@
 //! The half of a link that pops.
 
 use super::link::{Outlet, Packet, Shared, count};
-use crate::format::Frames;
+use crate::format::{Frames, StreamPosition};
 use crate::ledger::{CutMark, EdgeSnapshot, Gap, LossCause};
 use crate::stream::Mark;
 use crate::sync::Arc;
@@ -23,11 +23,13 @@ pub struct ChunkConsumer {
     shared: Arc<Shared>,
     /// The cut that was looked at last, as it is to be understood here.
     cut: Option<Packet>,
+    /// The end of the last chunk that was cleared.
+    cleared_to: StreamPosition,
 }
 
 impl ChunkConsumer {
     pub(super) fn new(outlet: Outlet, shared: Arc<Shared>) -> Self {
-        Self { outlet, shared, cut: None }
+        Self { outlet, shared, cut: None, cleared_to: StreamPosition::START }
     }
 
     /// Looks at the next packet without taking it: what is to be taken only once it was dealt with. It can't be evicted any
@@ -37,12 +39,18 @@ impl ChunkConsumer {
     /// for each that begins meanwhile.
     pub fn peek(&mut self) -> Option<&Packet> {
         let Some(Packet::Mark(Mark::Cut(cut))) = self.outlet.peek() else { return self.outlet.peek() };
-        let cut = Self::amended(*cut, &self.shared);
+        let cut = Self::amended(*cut, &self.shared, self.cleared_to);
         Some(self.cut.insert(Packet::Mark(Mark::Cut(cut))))
     }
 
     /// A cut behind what was cleared: the writer does not know that it never came through.
-    fn amended(mut cut: CutMark, shared: &Shared) -> CutMark {
+    ///
+    /// A cut may stand inside the last chunk that was cleared, and be sent too late to be cleared with it. All of that chunk
+    /// was put in and is lost: the cut is understood to stand behind it.
+    fn amended(mut cut: CutMark, shared: &Shared, cleared_to: StreamPosition) -> CutMark {
+        let inside = cleared_to - cut.position;
+        cut.position += inside;
+        cut.accepted += inside;
         for (cause, frames) in shared.reader.evicted().iter() {
             cut = cut.after_eviction(frames, cause);
         }
@@ -59,7 +67,7 @@ impl ChunkConsumer {
                 self.shared.reader.post_popped(chunk.frames());
                 count(&self.shared.taken.0.pops);
             }
-            Packet::Mark(Mark::Cut(cut)) => *cut = Self::amended(*cut, &self.shared),
+            Packet::Mark(Mark::Cut(cut)) => *cut = Self::amended(*cut, &self.shared, self.cleared_to),
             Packet::Mark(Mark::Gap(_)) => {}
         }
         Some(packet)
@@ -92,6 +100,7 @@ impl ChunkConsumer {
                 Some(Packet::Chunk(chunk)) => {
                     self.shared.reader.post_evicted(chunk.frames(), cause);
                     count(&self.shared.taken.0.drops);
+                    self.cleared_to = chunk.end();
                     on_gap(Gap { position: chunk.position(), frames: chunk.frames(), cause });
                 }
                 Some(Packet::Mark(Mark::Gap(gap))) => on_gap(gap),

@@ -88,6 +88,22 @@ fn cuts_behind_what_was_cleared_settle() {
 }
 
 #[test]
+fn a_cut_inside_what_was_cleared_settles() {
+    for link in [AudioRingBuffer::with_capacity(4).unwrap(), AudioRingBuffer::evicting_oldest(4).unwrap()] {
+        let pool = pool_of(8);
+        let (mut producer, mut consumer) = link.split();
+        let mut timeline = Timeline::default();
+        producer.push(stamped(&pool, 0, 0, 100)).unwrap();
+        consumer.clear(LossCause::Shed, |gap| timeline.lose(gap));
+        let books = CutMark { position: StreamPosition(60), accepted: Frames(60), lost: Losses::default() };
+        producer.mark(Mark::Cut(books)).unwrap();
+        let Some(Packet::Mark(Mark::Cut(cut))) = consumer.pop() else { panic!() };
+        let settled = timeline.settle(&cut);
+        assert_eq!((settled.position, settled.unaccounted), (StreamPosition(100), Frames(0)));
+    }
+}
+
+#[test]
 fn a_gone_producer_leaves_what_it_sent() {
     let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
     let (mut producer, mut consumer) = AudioRingBuffer::with_capacity(2).unwrap().split();

@@ -1,12 +1,12 @@
-//! Chunks of a pool fanned out to several consumers by clone: links that fill, gaps in band, look-ups by name, consumers that
-//! keep, copy and throw out; the pool grows and gives back meanwhile.
+//! Chunks of a pool fanned out to several consumers by clone: links that fill, gaps and cuts in band, look-ups by name,
+//! consumers that keep, copy and throw out; the pool grows and gives back meanwhile.
 
 use crate::numbers::{Random, check, fill};
 use crate::pool::{Working, any_miss, at_rest, control, small_pool};
 use crate::tally::{Tally, join, wait};
 use pcmflow_core::chunk::*;
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
-use pcmflow_core::ledger::{Gap, LossCause, Timeline};
+use pcmflow_core::ledger::{CutMark, Gap, LossCause, Losses, Timeline};
 use pcmflow_core::pool::*;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer};
 use pcmflow_core::stream::Mark;
@@ -71,6 +71,9 @@ struct Branch {
     link: ChunkProducer,
     /// What it was not sent, and was not told of yet.
     untold: Option<Gap>,
+    /// The books of what went into the link, and of what its marks told.
+    accepted: Frames,
+    lost: Losses,
 }
 
 impl Branch {
@@ -79,17 +82,33 @@ impl Branch {
         let Some(gap) = self.untold else { return true };
         let told = self.link.mark(Mark::Gap(gap)).is_ok();
         if told {
+            self.lost[gap.cause] += gap.frames;
             self.untold = None;
         }
         told
+    }
+
+    /// Sends a cut, behind the mark of what was lost; false when there is no room for it.
+    fn cut(&mut self) -> bool {
+        // Told first: the books count it, as the mark stands before the cut.
+        if !self.tell() {
+            return false;
+        }
+        let position = StreamPosition((self.accepted + self.lost.total()).0);
+        let cut = CutMark { position, accepted: self.accepted, lost: self.lost };
+        self.link.mark(Mark::Cut(cut)).is_ok()
     }
 
     /// Sends a chunk, or notes that it was lost; true when it went.
     fn send(&mut self, mut chunk: AudioChunk, random: &mut Random) -> bool {
         loop {
             if self.tell() {
+                let frames = chunk.frames();
                 match self.link.push(chunk) {
-                    Ok(()) => return true,
+                    Ok(()) => {
+                        self.accepted += frames;
+                        return true;
+                    }
                     Err(refused) => chunk = refused.into_inner(),
                 }
             }
@@ -119,7 +138,8 @@ fn produce(
 ) -> Frames {
     let mut counter = tally.counter();
     let channels = format.channels.get();
-    let mut branches: Vec<Branch> = links.into_iter().map(|link| Branch { link, untold: None }).collect();
+    let branch = |link| Branch { link, untold: None, accepted: Frames::ZERO, lost: Losses::default() };
+    let mut branches: Vec<Branch> = links.into_iter().map(branch).collect();
     let mut position = StreamPosition::START;
     for sequence in 0..turns {
         if sequence % 64 == 0 && !tally.goes_on() {
@@ -143,10 +163,14 @@ fn produce(
         for branch in &mut branches {
             // A clone, and a push where it went.
             counter.did(1 + u64::from(branch.send(chunk.clone(), random)));
+            if random.one_in(8) {
+                counter.did(u64::from(branch.cut()));
+            }
         }
     }
     for branch in &mut branches {
-        while !branch.tell() {
+        // The last packet is a cut: all that the link carried is settled, unless it is thrown out.
+        while !branch.cut() {
             wait();
         }
     }
@@ -211,6 +235,11 @@ fn consume(mut link: ChunkConsumer, random: &mut Random, tally: &Tally) -> Timel
             }
             Some(Packet::Mark(Mark::Gap(gap))) => {
                 timeline.lose(gap);
+                counter.did(1);
+            }
+            Some(Packet::Mark(Mark::Cut(cut))) => {
+                let settled = timeline.settle(&cut);
+                assert_eq!(settled.unaccounted, Frames::ZERO, "{cut:?} {timeline:?}");
                 counter.did(1);
             }
             Some(packet) => panic!("{packet:?} was never sent"),

@@ -223,6 +223,26 @@ impl<T: Send> Queue<T> for MutexVecDeque {
     }
 }
 
+/// The limits and timings given, and then every queue of handles: the same contenders in each experiment that moves them one
+/// by one. `$contender` is the experiment's own generic function.
+macro_rules! handle_queues {
+    ($contender:ident; $($first:expr),+) => {
+        vec![
+            $($first,)+
+            $contender::<$crate::queues::Ours>("pcmflow ring", Kind::Ours),
+            $contender::<$crate::link::Link>("pcmflow link, chunks with metadata and books", Kind::Ours),
+            $contender::<$crate::queues::Rtrb>("rtrb", Kind::Peer),
+            $contender::<$crate::queues::Ringbuf>("ringbuf", Kind::Peer),
+            $contender::<$crate::queues::Heapless<{ $crate::queues::HANDLES }>>("heapless", Kind::Peer),
+            $contender::<$crate::queues::Crossbeam>("ArrayQueue", Kind::Peer),
+            $contender::<$crate::queues::Flume>("flume", Kind::Peer),
+            $contender::<$crate::queues::SyncChannel>("sync_channel", Kind::Peer),
+            $contender::<$crate::queues::MutexVecDeque>("Mutex<VecDeque>", Kind::Peer),
+        ]
+    };
+}
+pub(crate) use handle_queues;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,10 +7,8 @@
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
 use crate::harness::{Cores, time_two};
 use crate::limits::Halves;
-use crate::link::Link;
 use crate::queues::{
-    Crossbeam, Flume, HANDLES, Heapless, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, SyncChannel,
-    pop_spinning, push_spinning, verify,
+    HANDLES, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, handle_queues, pop_spinning, push_spinning, verify,
 };
 use crate::rings::{OursEntire, OursIter, RtrbEntire, SliceRing, pop_all, push_all, verify_in_pieces};
 use std::hint::black_box;
@@ -28,18 +26,7 @@ pub(crate) fn one_by_one() -> Experiment {
         title: "handles one way: ns a handle of 8 bytes, two threads",
         figures: Figures::Mean,
         round: ROUND,
-        contenders: vec![
-            contender::<Halves>("limit: numbers handed over in halves", Kind::Limit),
-            contender::<Ours>("pcmflow ring", Kind::Ours),
-            contender::<Link>("pcmflow link, chunks with metadata and books", Kind::Ours),
-            contender::<Rtrb>("rtrb", Kind::Peer),
-            contender::<Ringbuf>("ringbuf", Kind::Peer),
-            contender::<Heapless<HANDLES>>("heapless", Kind::Peer),
-            contender::<Crossbeam>("ArrayQueue", Kind::Peer),
-            contender::<Flume>("flume", Kind::Peer),
-            contender::<SyncChannel>("sync_channel", Kind::Peer),
-            contender::<MutexVecDeque>("Mutex<VecDeque>", Kind::Peer),
-        ],
+        contenders: handle_queues!(contender; contender::<Halves>("limit: numbers handed over in halves", Kind::Limit)),
     }
 }
 

@@ -3,11 +3,7 @@
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
 use crate::harness::{Cores, pin, run_two};
 use crate::limits::Word;
-use crate::link::Link;
-use crate::queues::{
-    Crossbeam, Flume, HANDLES, Heapless, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, SyncChannel,
-    pop_spinning, push_spinning, verify,
-};
+use crate::queues::{HANDLES, Queue, handle_queues, pop_spinning, push_spinning, verify};
 use crate::tail::{Stopwatch, Tail};
 use std::hint::black_box;
 
@@ -21,20 +17,9 @@ pub(crate) fn experiment() -> Experiment {
         title: "round trip of one handle between two threads: ns, each timed",
         figures: Figures::Tail,
         round: ROUND,
-        contenders: vec![
-            // One word holds one number: that it carries each is looked at in the round.
+        contenders: handle_queues!(contender; // One word holds one number: that it carries each is looked at in the round.
             Contender { verify: |_| (), ..contender::<Word>("limit: bare atomics", Kind::Limit) },
-            empty_timing(),
-            contender::<Ours>("pcmflow ring", Kind::Ours),
-            contender::<Link>("pcmflow link, chunks with metadata and books", Kind::Ours),
-            contender::<Rtrb>("rtrb", Kind::Peer),
-            contender::<Ringbuf>("ringbuf", Kind::Peer),
-            contender::<Heapless<HANDLES>>("heapless", Kind::Peer),
-            contender::<Crossbeam>("ArrayQueue", Kind::Peer),
-            contender::<Flume>("flume", Kind::Peer),
-            contender::<SyncChannel>("sync_channel", Kind::Peer),
-            contender::<MutexVecDeque>("Mutex<VecDeque>", Kind::Peer),
-        ],
+            empty_timing()),
     }
 }
 

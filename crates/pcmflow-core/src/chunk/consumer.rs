@@ -85,8 +85,8 @@ impl ChunkConsumer {
     }
 
     /// Throws out what is there now, posted under `cause`, and tells `on_gap` of every gap that this leaves, and of those
-    /// that were in the link. Cuts are thrown out too; later ones count what was thrown out as lost. Where the producer goes on meanwhile, some of what it sends may be
-    /// thrown out with the rest.
+    /// that were in the link. Cuts are thrown out too; later ones count what was thrown out as lost. Where the producer goes
+    /// on meanwhile, some of what it sends may be thrown out with the rest.
     ///
     /// RT-safe when `on_gap` is: wait-free in the packets thrown out (lock-free where the link evicts), no allocation, no
     /// free (buffers go to their pool).

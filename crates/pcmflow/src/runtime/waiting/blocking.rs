@@ -104,7 +104,7 @@ impl<T: Send> BlockingReader<T> {
 }
 
 /// Wakes a parked thread.
-struct Parked(Thread);
+pub(super) struct Parked(pub(super) Thread);
 
 impl Wake for Parked {
     fn wake(self: Arc<Self>) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::ring::{CircularBuffer, Producer};
 use std::pin::pin;
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,7 @@ fn reader(capacity: usize, nap: Duration) -> (Producer<u32>, BlockingReader<u32>
 
 /// Runs `future` on this thread; it must be woken within `LONG`.
 fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let waker = Waker::from(Arc::new(blocking::Parked(thread::current())));
     let (mut future, start) = (pin!(future), Instant::now());
     loop {
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));

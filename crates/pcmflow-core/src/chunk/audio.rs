@@ -30,7 +30,8 @@ use crate::pool::BufferRef;
 pub struct ChunkMeta {
     /// What the samples are.
     pub format: StreamFormat,
-    /// Where the first frame stands on the source's timeline.
+    /// Where the first frame stands on the source's timeline, in frames of the source: also where the chunk itself has
+    /// another rate.
     pub position: StreamPosition,
     /// Number of this chunk in its stream, from 0, without a gap: a missing number is a lost chunk.
     pub sequence: u64,
@@ -55,12 +56,20 @@ pub struct ChunkMeta {
 /// let chunk = AudioChunk::new(buffer.into_shared(), meta)?;
 /// assert_eq!((chunk.frames().0, chunk.end().0), (128, 9_728));
 /// assert_eq!(chunk.duration_ns(), 2_666_666);
+/// // At a third of its source's rate, the same stretch of time has a third of the samples.
+/// let mut thinned = pool.acquire(256, Miss::Grow)?;
+/// thinned.extend_from_slice(&[0.25; 84]);
+/// let meta = ChunkMeta { format: StreamFormat::new(16_000, 2)?, ..meta };
+/// let thinned = AudioChunk::spanning(thinned.into_shared(), meta, chunk.span())?;
+/// assert_eq!((thinned.frames().0, thinned.end().0), (42, 9_728));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct AudioChunk {
     buffer: BufferRef,
     meta: ChunkMeta,
+    /// Frames of the source.
+    span: u32,
 }
 
 impl AudioChunk {
@@ -71,8 +80,21 @@ impl AudioChunk {
     /// # Errors
     /// [`FormatError::PartialFrame`] when the buffer does not hold whole frames.
     pub fn new(buffer: BufferRef, meta: ChunkMeta) -> Result<Self, FormatError> {
+        let span = Frames::in_samples(buffer.len(), meta.format.channels);
+        Self::spanning(buffer, meta, span)
+    }
+
+    /// Joins samples and what they mean, where they stand for another number of the source's frames than they are: their rate
+    /// was changed on the way. The spans of consecutive chunks tile the source's timeline, which is what the books count.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    ///
+    /// # Errors
+    /// [`FormatError::PartialFrame`] when the buffer does not hold whole frames, [`FormatError::Span`] for 2³² frames and more.
+    pub fn spanning(buffer: BufferRef, meta: ChunkMeta, span: Frames) -> Result<Self, FormatError> {
         Interleaved::new(&buffer, meta.format.channels)?;
-        Ok(Self { buffer, meta })
+        let span = u32::try_from(span.0).map_err(|_| FormatError::Span { frames: span.0 })?;
+        Ok(Self { buffer, meta, span })
     }
 
     /// What the samples mean.
@@ -131,11 +153,18 @@ impl AudioChunk {
         self.meta.position
     }
 
-    /// Where the first frame after it stands.
+    /// How many frames of the source it stands for: as many as it [holds](Self::frames), unless its rate was changed.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn span(&self) -> Frames {
+        Frames(u64::from(self.span))
+    }
+
+    /// Where the source's first frame after it stands.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn end(&self) -> StreamPosition {
-        self.meta.position + self.frames()
+        self.meta.position + self.span()
     }
 
     /// Its number in its stream.
@@ -160,28 +189,31 @@ impl AudioChunk {
     }
 }
 
-/// Place of the buffer, format, position, sequence, and both times: with its stamp and pointer, a slot is a cache line.
+/// Place of the buffer, format and span, position, sequence, and both times: with its stamp and pointer, a slot is a cache
+/// line.
 pub(super) const CHUNK_WORDS: usize = 6;
 
 impl InWords<CHUNK_WORDS> for AudioChunk {
     fn into_words(self) -> (*mut (), [u64; CHUNK_WORDS]) {
-        let Self { buffer, meta } = self;
+        let Self { buffer, meta, span } = self;
         let (slab, place) = buffer.into_words();
         let ChunkMeta { format, position, sequence, timestamp_ns, complete_ns } = meta;
-        (slab, [place, format.into_word(), position.0, sequence, timestamp_ns, complete_ns])
+        let format = u64::from(span) << 32 | u64::from(format.into_half_word());
+        (slab, [place, format, position.0, sequence, timestamp_ns, complete_ns])
     }
 
     unsafe fn from_words(slab: *mut (), words: [u64; CHUNK_WORDS]) -> Self {
+        let span = span_in_words(words).0 as u32;
         let [place, format, position, sequence, timestamp_ns, complete_ns] = words;
         // SAFETY: as the caller says: the reference that the words stand for is the caller's alone.
         let buffer = unsafe { BufferRef::from_words(slab, place) };
-        let (format, position) = (StreamFormat::from_word(format), StreamPosition(position));
-        Self { buffer, meta: ChunkMeta { format, position, sequence, timestamp_ns, complete_ns } }
+        let (format, position) = (StreamFormat::from_half_word(format as u32), StreamPosition(position));
+        Self { buffer, meta: ChunkMeta { format, position, sequence, timestamp_ns, complete_ns }, span }
     }
 }
 
-/// The length of a chunk, told by its words alone.
-pub(super) fn frames_in_words(words: [u64; CHUNK_WORDS]) -> Frames {
-    let [place, format, ..] = words;
-    Frames::in_samples(BufferRef::len_in_words(place), StreamFormat::from_word(format).channels)
+/// The span of a chunk, told by its words alone.
+pub(super) fn span_in_words(words: [u64; CHUNK_WORDS]) -> Frames {
+    let [_, format, ..] = words;
+    Frames(format >> 32)
 }

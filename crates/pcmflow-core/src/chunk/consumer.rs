@@ -64,7 +64,7 @@ impl ChunkConsumer {
         let mut packet = self.outlet.pop()?;
         match &mut packet {
             Packet::Chunk(chunk) => {
-                self.shared.reader.post_popped(chunk.frames());
+                self.shared.reader.post_popped(chunk.span());
                 count(&self.shared.taken.0.pops);
             }
             Packet::Mark(Mark::Cut(cut)) => *cut = Self::amended(*cut, &self.shared, self.cleared_to),
@@ -98,10 +98,10 @@ impl ChunkConsumer {
         for _ in 0..packets_max {
             match self.outlet.pop() {
                 Some(Packet::Chunk(chunk)) => {
-                    self.shared.reader.post_evicted(chunk.frames(), cause);
+                    self.shared.reader.post_evicted(chunk.span(), cause);
                     count(&self.shared.taken.0.drops);
                     self.cleared_to = chunk.end();
-                    on_gap(Gap { position: chunk.position(), frames: chunk.frames(), cause });
+                    on_gap(Gap { position: chunk.position(), frames: chunk.span(), cause });
                 }
                 Some(Packet::Mark(Mark::Gap(gap))) => on_gap(gap),
                 Some(Packet::Mark(Mark::Cut(_))) => {}
@@ -123,7 +123,7 @@ impl ChunkConsumer {
                     let (first, second) = packets.as_slices();
                     for packet in first.iter().chain(second) {
                         if let Packet::Chunk(chunk) = packet {
-                            occupancy += chunk.frames();
+                            occupancy += chunk.span();
                         }
                     }
                 }

@@ -4,7 +4,7 @@
 //! producer drops the chunk, and the consumer finds a number missing and tells where the frames are missing, from the end
 //! of what came before to the place of what comes next. Gaps and cuts in between keep their places.
 
-use super::audio::{CHUNK_WORDS, frames_in_words};
+use super::audio::{CHUNK_WORDS, span_in_words};
 use super::slots::{Slots, SlotsIn, SlotsOut, slots};
 use super::{AudioChunk, Packet};
 use crate::format::{Frames, StreamPosition};
@@ -182,13 +182,13 @@ impl EvictingConsumer {
 
     /// Frames in the slots, in hand and in front, measured.
     pub(super) fn frames(&self) -> Frames {
-        let held = |chunk: Option<&AudioChunk>| chunk.map_or(Frames::ZERO, AudioChunk::frames);
+        let held = |chunk: Option<&AudioChunk>| chunk.map_or(Frames::ZERO, AudioChunk::span);
         let front = match &self.front {
             Some(Packet::Chunk(chunk)) => Some(chunk),
             _ => None,
         };
         let inside =
-            self.chunks.shared().words().map(frames_in_words).fold(Frames::ZERO, |sum, frames| sum + frames);
+            self.chunks.shared().words().map(span_in_words).fold(Frames::ZERO, |sum, frames| sum + frames);
         inside + held(self.hand.as_ref().map(|(_, chunk)| chunk)) + held(front)
     }
 }

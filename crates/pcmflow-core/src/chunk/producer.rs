@@ -39,7 +39,7 @@ impl ChunkProducer {
         let shared = &*self.gauge.shared;
         // Posted before the chunk is visible, so that a reader's books never run ahead of the writer's.
         let accept = |chunk: &AudioChunk| {
-            shared.writer.post_accepted(chunk.frames());
+            shared.writer.post_accepted(chunk.span());
             count(&shared.sent.0.pushes);
         };
         if self.is_closed() {
@@ -65,7 +65,7 @@ impl ChunkProducer {
                 }
                 self.evicting = evicted.is_some();
                 if let Some(oldest) = evicted {
-                    shared.writer.post_evicted(oldest.frames(), evict::CAUSE);
+                    shared.writer.post_evicted(oldest.span(), evict::CAUSE);
                     count(&shared.sent.0.evictions);
                 }
             }

@@ -1,7 +1,7 @@
 //! Both kinds of link: books, marks, ends; and the one that evicts beside a naive model and on real threads.
 
 use super::*;
-use crate::format::{Frames, StreamFormat, StreamPosition};
+use crate::format::{FormatError, Frames, StreamFormat, StreamPosition};
 use crate::ledger::{CutMark, Gap, LossCause, Losses, Timeline};
 use crate::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
 use crate::ring::PushError;
@@ -27,6 +27,48 @@ fn partial_frames_make_no_chunk() {
     let (format, position) = (StreamFormat::new(48_000, 2).unwrap(), StreamPosition(0));
     let meta = ChunkMeta { format, position, sequence: 0, timestamp_ns: 0, complete_ns: 0 };
     assert!(AudioChunk::new(buffer.into_shared(), meta).is_err());
+}
+
+/// A third of the frames of its source, as a resampler from 48 to 16 kHz makes it.
+fn thinned(pool: &BufferRecyclingPool, sequence: u64) -> AudioChunk {
+    let whole = chunk(pool, sequence, 100);
+    let format = StreamFormat::new(16_000, 64).unwrap();
+    let meta = ChunkMeta { format, ..*whole.meta() };
+    let mut buffer = pool.acquire(64 * 33, Miss::Grow).unwrap();
+    buffer.resize(64 * 33, 0.0);
+    AudioChunk::spanning(buffer.into_shared(), meta, Frames(100)).unwrap()
+}
+
+#[test]
+fn books_and_gaps_are_in_frames_of_the_source() {
+    let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
+    let links = [AudioRingBuffer::with_capacity(4).unwrap(), AudioRingBuffer::evicting_oldest(4).unwrap()];
+    for (link, evicted) in links.into_iter().zip([0, 100]) {
+        let (mut producer, mut consumer) = link.split();
+        for sequence in 0..5 {
+            // The first kind hands the last one back.
+            let _ = producer.push(thinned(&pool, sequence));
+        }
+        let edge = consumer.snapshot();
+        assert_eq!((edge.occupancy, edge.evicted.total()), (Frames(400), Frames(evicted)));
+        assert_eq!(edge.imbalance(), Frames(0));
+        if let Some(Packet::Mark(Mark::Gap(gap))) = consumer.peek() {
+            assert_eq!((gap.position, gap.frames), (StreamPosition(0), Frames(evicted)));
+            consumer.pop();
+        }
+        let Some(Packet::Chunk(chunk)) = consumer.pop() else { panic!("no chunk") };
+        assert_eq!((chunk.position(), chunk.end()), (StreamPosition(evicted), StreamPosition(evicted + 100)));
+        assert_eq!((chunk.frames(), chunk.span()), (Frames(33), Frames(100)));
+        assert_eq!(chunk.meta().format, StreamFormat::new(16_000, 64).unwrap());
+        assert_eq!(chunk.duration_ns(), 2_062_500);
+        let mut gaps = Vec::new();
+        consumer.clear(LossCause::Shed, |gap| gaps.push(gap.frames.0));
+        assert_eq!(gaps, [100, 100, 100]);
+        assert_eq!(consumer.snapshot().imbalance(), Frames(0));
+    }
+    let meta = *thinned(&pool, 0).meta();
+    let refused = AudioChunk::spanning(thinned(&pool, 0).into_buffer(), meta, Frames(1 << 32));
+    assert_eq!(refused.unwrap_err(), FormatError::Span { frames: 1 << 32 });
 }
 
 #[test]

@@ -33,6 +33,12 @@ pub enum FormatError {
         /// Channels of the stream.
         channels: u16,
     },
+    /// A chunk stands for more frames of its source than can be told.
+    #[error("a chunk that stands for {frames} frames of its source: fewer than 4294967296 are allowed")]
+    Span {
+        /// The refused count.
+        frames: u64,
+    },
     /// The planes of a planar view differ in length.
     #[error("plane {plane} holds {samples} samples where {expected} were expected")]
     PlaneLength {
@@ -311,14 +317,15 @@ impl StreamFormat {
         }
     }
 
-    /// Both numbers in one word.
-    pub(crate) const fn into_word(self) -> u64 {
-        (self.channels.0 as u64) << 32 | self.rate.0 as u64
+    /// Both numbers in one half of a word.
+    pub(crate) const fn into_half_word(self) -> u32 {
+        // Rates are below 2²⁰, channels below 2⁷.
+        (self.channels.0 as u32) << 24 | self.rate.0
     }
 
-    /// The format of a word that [`into_word`](Self::into_word) made.
-    pub(crate) const fn from_word(word: u64) -> Self {
-        Self { rate: SampleRate(word as u32), channels: ChannelCount((word >> 32) as u16) }
+    /// The format of a half word that [`into_half_word`](Self::into_half_word) made.
+    pub(crate) const fn from_half_word(half: u32) -> Self {
+        Self { rate: SampleRate(half & 0xFF_FFFF), channels: ChannelCount((half >> 24) as u16) }
     }
 }
 

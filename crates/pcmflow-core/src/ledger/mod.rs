@@ -10,6 +10,9 @@
 //! - per flow, [`Balance`]: what the source counted equals delivered plus lost plus in flight; what is left is
 //!   *unaccounted*, and must be 0.
 //!
+//! Positions and books count frames of the source, also behind a node that changes the rate: its chunks say how many of them
+//! they stand for ([`span`](crate::chunk::AudioChunk::span)).
+//!
 //! While frames move nothing can be claimed about all of them at one instant. A live reading is made by a [`CutMark`]
 //! that travels in band: the writer's books at a position, compared with the reader's when they get there.
 

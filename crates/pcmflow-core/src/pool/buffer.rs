@@ -79,13 +79,7 @@ impl Slot {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        Self::len_in_word(self.len_at)
-    }
-
-    /// The length that the second of [`into_words`](Self::into_words) holds.
-    #[inline]
-    pub(super) fn len_in_word(len_at: u64) -> usize {
-        (len_at >> 32) as usize
+        (self.len_at >> 32) as usize
     }
 
     /// Says that the first `len` samples are written.

@@ -259,11 +259,6 @@ impl BufferRef {
         (slab.as_ptr().cast(), place)
     }
 
-    /// The samples of the buffer that [`into_words`](Self::into_words) gave that number for.
-    pub(crate) fn len_in_words(place: u64) -> usize {
-        Slot::len_in_word(place)
-    }
-
     /// Puts a handle together again.
     ///
     /// # Safety

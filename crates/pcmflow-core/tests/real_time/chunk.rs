@@ -39,13 +39,15 @@ fn chunk(pool: &BufferRecyclingPool) {
     rt("AudioChunk::sample_rate", || chunk.sample_rate());
     rt("AudioChunk::channels", || chunk.channels());
     rt("AudioChunk::frames", || chunk.frames());
+    rt("AudioChunk::span", || chunk.span());
     rt("AudioChunk::position", || chunk.position());
     rt("AudioChunk::end", || chunk.end());
     rt("AudioChunk::sequence", || chunk.sequence());
     rt("AudioChunk::timestamp_ns", || chunk.timestamp_ns());
     rt("AudioChunk::duration_ns", || chunk.duration_ns());
     let other = rt("BufferRef::clone", || chunk.clone());
-    rt("AudioChunk::into_buffer", || chunk.into_buffer());
+    let thinned = rt("AudioChunk::into_buffer", || chunk.into_buffer());
+    rt("AudioChunk::spanning", || AudioChunk::spanning(thinned, meta(), Frames(96))).unwrap();
     rt("BufferRef::drop", || drop(other));
 }
 

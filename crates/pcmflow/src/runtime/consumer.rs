@@ -129,13 +129,13 @@ impl<C: Consumer> ConsumeTask<C> {
                 self.injected.before(chunk, &self.clock, &self.stop);
                 let cx = ChunkCx { clock: self.clock, taken_ns: self.clock.now_ns(), live: self.real_time };
                 self.consumer.chunk(chunk, &cx)?;
-                let (position, frames, oldest_ns) = (chunk.position(), chunk.frames(), chunk.timestamp_ns());
+                let (position, span, oldest_ns) = (chunk.position(), chunk.span(), chunk.timestamp_ns());
                 let latency_ns = self.clock.now_ns().saturating_sub(oldest_ns);
-                self.health.block(frames.0, latency_ns);
+                self.health.block(chunk.frames().0, latency_ns);
                 if self.real_time && latency_ns > self.deadline_ns {
                     self.health.deadline_missed();
                 }
-                self.timeline.deliver(position, frames);
+                self.timeline.deliver(position, span);
                 self.live.delivered.store(self.timeline.delivered().0, Ordering::Relaxed);
             }
             Some(Packet::Mark(Mark::Gap(gap))) => {

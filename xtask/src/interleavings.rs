@@ -26,12 +26,19 @@ pub(crate) fn mutants(steps: &mut Steps) {
             match output(models(SEEDED, &tests).env("PCMFLOW_MUTANT", &name)) {
                 // A filter that fits no test would pass, too.
                 Ok(_) => Err(format!("{name} was not found by {tests}")),
-                // Anything else than a failed test (a name that the list lacks, a build that breaks) is a mistake here.
-                Err(why) if why.contains("test result: FAILED") || why.contains("test failed") => Ok(()),
+                Err(why) if found(&why) => Ok(()),
                 Err(why) => Err(why),
             }
         });
     }
+}
+
+/// Whether a model failed because of what it checks. Anything else (a name that the list lacks, a build that breaks, a crash, a
+/// model that grew too large) is a mistake here.
+fn found(output: &str) -> bool {
+    const MISTAKES: [&str; 4] =
+        ["no such seeded bug", "maximum number of branches", "signal:", "memory allocation of"];
+    output.contains("test result: FAILED") && !MISTAKES.iter().any(|mistake| output.contains(mistake))
 }
 
 /// The models whose names hold `filter`.
@@ -57,6 +64,14 @@ mod tests {
         let text = "/// (\"no\", \"row\")\n    (\"a-b\", \"ring::\"),\n    (\"c\", \"pool::x\"),\n    Some((\"d\", \"e\"))\n";
         let expected = [("a-b", "ring::"), ("c", "pool::x")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(listed_in(text), expected);
+    }
+
+    #[test]
+    fn only_a_failed_check_is_a_find() {
+        assert!(found("panicked at tests/loom/ring.rs: torn\ntest result: FAILED. 0 passed"));
+        assert!(!found("error[E0308]: mismatched types"));
+        assert!(!found("panicked at src/mutant.rs: no such seeded bug: x\ntest result: FAILED. 0 passed"));
+        assert!(!found("Model exceeded maximum number of branches.\ntest result: FAILED. 0 passed"));
     }
 
     #[test]

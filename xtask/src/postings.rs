@@ -40,12 +40,12 @@ const POSTINGS: &[Posting] = &[
     Posting {
         what: "frames that the link accepted",
         file: "crates/pcmflow-core/src/chunk/producer.rs",
-        line: "shared.writer.post_accepted(chunk.frames());",
+        line: "shared.writer.post_accepted(chunk.span());",
     },
     Posting {
         what: "frames that the link evicted",
         file: "crates/pcmflow-core/src/chunk/producer.rs",
-        line: "shared.writer.post_evicted(oldest.frames(), evict::CAUSE);",
+        line: "shared.writer.post_evicted(oldest.span(), evict::CAUSE);",
     },
     Posting {
         what: "frames that the consumer found evicted from the link",
@@ -65,7 +65,7 @@ const POSTINGS: &[Posting] = &[
     Posting {
         what: "frames that left the link",
         file: "crates/pcmflow-core/src/chunk/consumer.rs",
-        line: "self.shared.reader.post_popped(chunk.frames());",
+        line: "self.shared.reader.post_popped(chunk.span());",
     },
     Posting {
         what: "frames that a dead consumer left in the link",

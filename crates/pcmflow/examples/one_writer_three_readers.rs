@@ -34,7 +34,7 @@ fn follow(mut reader: BroadcastReader<f32>, pause: Duration) -> (usize, usize) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut writer, recorder) = BroadcastRing::<f32>::with_capacity(ROOM)?.split();
-    // Each reader has a position of its own, and begins with what is written from now on.
+    // Each reader has a position of its own; these three begin with the first frame. The third will look only when all is over.
     let (meter, late) = (recorder.subscribe(), recorder.subscribe());
 
     let followed = thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         followers.map(|(name, thread)| (name, thread.join().unwrap_or_default()))
     });
-    // The third comes when everything is over, and still finds what the ring holds.
+    // It still finds what the ring holds, and is told how much it missed.
     let late = ("late, when all is over", follow(late, Duration::ZERO));
     assert_eq!(late.1, (ROOM, FRAMES - ROOM));
 

@@ -12,7 +12,7 @@ use crate::ledger::{Gap, LossCause};
 use crate::mutant;
 use crate::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
 use crate::stream::Mark;
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// Slots of chunks.
 pub(super) type ChunkSlots = Slots<AudioChunk, CHUNK_WORDS>;
@@ -37,25 +37,34 @@ pub(super) fn evicting(chunks: usize) -> Result<(EvictingProducer, EvictingConsu
     let (chunks_in, chunks_out) = slots(chunks)?;
     let marks = CircularBuffer::with_capacity(chunks.saturating_mul(MARKS_PER_CHUNK))?;
     let (marks_in, marks_out) = marks.split();
+    let start = Arc::new(Start::default());
     Ok((
-        EvictingProducer { chunks: chunks_in, marks: marks_in },
+        EvictingProducer { chunks: chunks_in, marks: marks_in, start: start.clone(), started: false },
         EvictingConsumer {
             chunks: chunks_out,
             marks: marks_out,
             hand: None,
             front: None,
-            position: StreamPosition::START,
+            start,
+            position: None,
             missing: false,
             evicted: Frames::ZERO,
         },
     ))
 }
 
+/// Where the first chunk or gap stood that was sent: a link may begin in mid-stream, and what was before it was never in it.
+/// Stored before that is published, so whoever met any packet but a cut sees it.
+#[derive(Debug, Default)]
+struct Start(AtomicU64);
+
 /// The end that sends.
 #[derive(Debug)]
 pub(super) struct EvictingProducer {
     chunks: SlotsIn<AudioChunk, CHUNK_WORDS>,
     marks: Producer<Placed>,
+    start: Arc<Start>,
+    started: bool,
 }
 
 impl EvictingProducer {
@@ -65,15 +74,27 @@ impl EvictingProducer {
 
     /// Sends a chunk; returns the one that had to go for it.
     pub(super) fn push(&mut self, chunk: AudioChunk) -> Option<AudioChunk> {
+        self.start(chunk.position());
         self.chunks.put(chunk)
     }
 
     /// Sends a mark, behind all chunks that were sent.
     pub(super) fn mark(&mut self, mark: Mark) -> Result<(), PushError<Mark>> {
+        if let Mark::Gap(gap) = mark {
+            self.start(gap.position);
+        }
         self.marks.push(Placed { mark, after: self.chunks.written() }).map_err(|refused| match refused {
             PushError::Full(placed) => PushError::Full(placed.mark),
             PushError::Closed(placed) => PushError::Closed(placed.mark),
         })
+    }
+
+    fn start(&mut self, position: StreamPosition) {
+        if !self.started {
+            self.started = true;
+            // Relaxed: the packet's own release publishes it.
+            self.start.0.store(position.0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn has_room(&mut self) -> bool {
@@ -94,8 +115,9 @@ pub(super) struct EvictingConsumer {
     hand: Option<(u64, AudioChunk)>,
     /// What comes next.
     front: Option<Packet>,
-    /// The first frame that no packet told of yet.
-    position: StreamPosition,
+    start: Arc<Start>,
+    /// The first frame that no packet told of yet; none before the first of them.
+    position: Option<StreamPosition>,
     /// Chunks from `position` on were evicted.
     missing: bool,
     /// Frames that were told to be evicted.
@@ -136,7 +158,7 @@ impl EvictingConsumer {
             self.marks.pop();
             return Some(Packet::Mark(match mark {
                 Mark::Gap(gap) => {
-                    self.position = self.position.max(gap.end());
+                    self.position = Some(self.position().max(gap.end()));
                     mark
                 }
                 // The writer's books know nothing of what this link evicted.
@@ -151,7 +173,7 @@ impl EvictingConsumer {
             return Some(gap);
         }
         let (_, chunk) = self.hand.take()?;
-        (self.position, self.missing) = (chunk.end(), false);
+        (self.position, self.missing) = (Some(chunk.end()), false);
         Some(Packet::Chunk(chunk))
     }
 
@@ -163,13 +185,22 @@ impl EvictingConsumer {
         self.missing |= self.chunks.next() - next > taken;
     }
 
+    /// The first frame that no packet told of yet. To be asked once a chunk or a gap was met, or missed.
+    fn position(&self) -> StreamPosition {
+        self.position.unwrap_or_else(|| StreamPosition(self.start.0.load(Ordering::Relaxed)))
+    }
+
     /// What was evicted before `place` and is not told yet.
     fn gap_before(&mut self, place: StreamPosition) -> Option<Packet> {
-        let gap = Gap { position: self.position, frames: place - self.position, cause: CAUSE };
-        if !self.missing || gap.frames == Frames::ZERO {
+        if !self.missing {
             return None;
         }
-        self.position = place;
+        let position = self.position();
+        let gap = Gap { position, frames: place - position, cause: CAUSE };
+        if gap.frames == Frames::ZERO {
+            return None;
+        }
+        self.position = Some(place);
         self.evicted += gap.frames;
         Some(Packet::Mark(Mark::Gap(gap)))
     }

@@ -214,6 +214,48 @@ fn the_oldest_gives_way_and_leaves_a_gap() {
 }
 
 #[test]
+fn a_link_that_begins_in_mid_stream_tells_of_nothing_before() {
+    let pool = pool_of(2);
+    let gap =
+        |position, frames, cause| Gap { position: StreamPosition(position), frames: Frames(frames), cause };
+    let device = gap(10_000, 50, LossCause::Device);
+    let cut = CutMark { position: StreamPosition(9_990), accepted: Frames(9_990), lost: Losses::default() };
+    for first in [None, Some(Mark::Gap(device)), Some(Mark::Cut(cut))] {
+        let (mut producer, mut consumer) = AudioRingBuffer::evicting_oldest(1).unwrap().split();
+        let mut at = 10_000;
+        let mut expected = vec![];
+        match first {
+            Some(Mark::Gap(_)) => {
+                at += 50;
+                expected.push(device);
+            }
+            Some(Mark::Cut(_)) | None => {}
+        }
+        expected.push(gap(at, 100, LossCause::Overflow));
+        if let Some(mark) = first {
+            producer.mark(mark).unwrap();
+        }
+        producer.push(stamped(&pool, 0, at, 100)).unwrap();
+        producer.push(stamped(&pool, 1, at + 100, 100)).unwrap();
+        let mut timeline = Timeline::starting_at(StreamPosition(10_000));
+        let mut told = vec![];
+        while let Some(packet) = consumer.pop() {
+            match packet {
+                Packet::Chunk(chunk) => timeline.deliver(chunk.position(), chunk.span()),
+                Packet::Mark(Mark::Gap(gap)) => {
+                    timeline.lose(gap);
+                    told.push(gap);
+                }
+                Packet::Mark(Mark::Cut(_)) => {}
+            }
+        }
+        assert_eq!(told, expected, "{first:?}");
+        assert_eq!((timeline.delivered(), timeline.unaccounted()), (Frames(100), Frames(0)));
+        assert_eq!(timeline.position(), StreamPosition(at + 200));
+    }
+}
+
+#[test]
 fn a_hole_that_no_eviction_made_stays_a_hole() {
     let pool = pool_of(2);
     let (mut producer, mut consumer) = AudioRingBuffer::evicting_oldest(2).unwrap().split();

@@ -4,14 +4,15 @@ use super::{LossCause, Losses};
 use crate::format::Frames;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A counter with one writer: a plain add, no locked instruction. Anyone may read it.
+/// A counter with one writer: a plain add, no locked instruction. Anyone may read it. What can't be counted any more (a driver
+/// that reports an absurd loss) saturates, as [`Frames`] do.
 #[derive(Debug, Default)]
 struct Counter(AtomicU64);
 
 impl Counter {
     fn add(&self, frames: Frames) {
         // Relaxed, load then store: only the counter's one writer ever stores.
-        self.0.store(self.0.load(Ordering::Relaxed) + frames.0, Ordering::Relaxed);
+        self.0.store(self.0.load(Ordering::Relaxed).saturating_add(frames.0), Ordering::Relaxed);
     }
 
     fn read(&self) -> Frames {

@@ -65,6 +65,13 @@ impl Timeline {
         self.lost[gap.cause] += gap.frames;
     }
 
+    /// A timeline that begins in mid-stream, at `position`: what came before is not its concern.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn starting_at(position: StreamPosition) -> Self {
+        Self { next: position, ..Self::default() }
+    }
+
     fn advance(&mut self, position: StreamPosition, frames: Frames) {
         let end = position + frames;
         self.holes += position - self.next;
@@ -96,13 +103,13 @@ impl Timeline {
     pub fn settle(&self, cut: &CutMark) -> Settled {
         let beyond = self.next - cut.position;
         let missing = cut.position - self.next;
-        let mut differ = cut.accepted.0.abs_diff((self.delivered - beyond).0);
+        let mut differ = Frames(cut.accepted.0.abs_diff((self.delivered - beyond).0));
         for &cause in super::LossCause::ALL {
-            differ += cut.lost[cause].0.abs_diff(self.lost[cause].0);
+            differ += Frames(cut.lost[cause].0.abs_diff(self.lost[cause].0));
         }
         let self_contradiction = cut.position.0.abs_diff((cut.accepted + cut.lost.total()).0);
-        let unaccounted = self.unaccounted().0.max(differ).max(missing.0).max(self_contradiction);
-        Settled { position: cut.position, unaccounted: Frames(unaccounted) }
+        let unaccounted = self.unaccounted().max(differ).max(missing).max(Frames(self_contradiction));
+        Settled { position: cut.position, unaccounted }
     }
 
     /// The first frame that has not been heard of.
@@ -143,6 +150,16 @@ mod tests {
 
     fn gap(position: u64, frames: u64) -> Gap {
         Gap { position: StreamPosition(position), frames: Frames(frames), cause: LossCause::Overflow }
+    }
+
+    #[test]
+    fn absurd_figures_saturate() {
+        let mut timeline = Timeline::default();
+        timeline.lose(gap(0, u64::MAX));
+        let mut lost = Losses::default();
+        lost[LossCause::Device] = Frames(u64::MAX);
+        let cut = CutMark { position: StreamPosition(u64::MAX), accepted: Frames(u64::MAX), lost };
+        assert_eq!(timeline.settle(&cut).unaccounted, Frames(u64::MAX));
     }
 
     #[test]

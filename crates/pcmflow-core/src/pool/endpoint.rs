@@ -273,7 +273,7 @@ impl PoolEndpoint {
 impl Drop for PoolEndpoint {
     /// Returns everything cached, and gives the handle up.
     ///
-    /// RT-safe: wait-free, no allocation, one step a slab if it is the pool's last handle; frees no memory. (Unlike that
+    /// RT-safe: wait-free, no allocation; frees no memory. If it is the pool's last handle, one step a slab, and lock-free. (Unlike that
     /// of a [`BufferRecyclingPool`]: a pool that ends here waits for
     /// [`reclaim_dropped_pools`](super::reclaim_dropped_pools).)
     fn drop(&mut self) {

@@ -64,7 +64,7 @@ pub struct BufferId {
 ///
 /// Dereferences to the samples that were written before [`PooledBuffer::into_shared`]. Cloning adds a reference and
 /// copies nothing. Dropping the last one, on any thread, returns the buffer: RT-safe, wait-free, frees no memory,
-/// whether or not the pool is still there.
+/// whether or not the pool is still there. (Lock-free for the very last buffer of a pool whose handles are all gone.)
 ///
 /// ```
 /// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};

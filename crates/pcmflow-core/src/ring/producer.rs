@@ -4,6 +4,7 @@ use super::shared::{Shared, Slots};
 use super::{TooFew, WriteChunk};
 use crate::mutant::weakened;
 use crate::sync::{Arc, Ordering};
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
 /// Why an item was not taken; it is handed back.
@@ -46,6 +47,21 @@ impl<T> PushError<T> {
 /// assert!(producer.is_closed());
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
+///
+/// A producer of references that live long can't be passed off as one of references that live shorter: the consumer would
+/// still take them for long-lived ones.
+///
+/// ```compile_fail,E0597
+/// use pcmflow_core::ring::{CircularBuffer, Producer};
+/// fn feed<'a>(mut producer: Producer<&'a str>, text: &'a str) {
+///     let _ = producer.push(text);
+/// }
+/// let (producer, mut consumer) = CircularBuffer::<&'static str>::with_capacity(4).unwrap().split();
+/// let text = String::from("gone");
+/// feed(producer, &text);
+/// drop(text);
+/// let dangling: &'static str = consumer.pop().unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Producer<T> {
     pub(super) shared: Arc<Shared<T>>,
@@ -58,12 +74,14 @@ pub struct Producer<T> {
     most_seen: u64,
     /// Slots that were set to the default ahead of the items, for writing in place (see `write_chunk`).
     initialised: u64,
+    /// Takes items in, as a function does: contravariant in `T`, and with the other fields invariant.
+    takes: PhantomData<fn(T)>,
 }
 
 impl<T: Send> Producer<T> {
     pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
         let slots = shared.slots;
-        Self { shared, slots, written: 0, read_seen: 0, most_seen: 0, initialised: 0 }
+        Self { shared, slots, written: 0, read_seen: 0, most_seen: 0, initialised: 0, takes: PhantomData }
     }
 
     /// The items that the ring holds when full.

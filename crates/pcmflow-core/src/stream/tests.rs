@@ -30,6 +30,17 @@ fn overflow_policies_have_names() {
 }
 
 #[test]
+fn absurd_losses_saturate() {
+    let (mut writer, _reader, gauge) = stream(config(1, 256, 128, Overflow::Reject)).unwrap();
+    // A driver that reports an xrun of −48 frames.
+    writer.give_up(Frames(-48i64 as u64), LossCause::Device);
+    writer.give_up(Frames(128), LossCause::Device);
+    writer.write(&[0.0; 128], 0);
+    writer.cut();
+    assert_eq!(gauge.snapshot().lost[LossCause::Device], Frames(u64::MAX));
+}
+
+#[test]
 fn reject_hands_the_rest_back_and_posts_nothing_until_it_is_given_up() {
     let (mut writer, mut reader, gauge) = stream(config(2, 256, 128, Overflow::Reject)).unwrap();
     let written = writer.write(&vec![0.5; 2 * 300], 0);

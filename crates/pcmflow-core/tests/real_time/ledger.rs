@@ -38,7 +38,7 @@ fn edges() {
 }
 
 fn timelines() {
-    let mut timeline = Timeline::default();
+    let mut timeline = rt("Timeline::starting_at", || Timeline::starting_at(StreamPosition::START));
     let gap = Gap { position: StreamPosition(5), frames: Frames(3), cause: LossCause::Device };
     rt("Timeline::deliver", || timeline.deliver(StreamPosition::START, Frames(5)));
     rt("Timeline::lose", || timeline.lose(gap));

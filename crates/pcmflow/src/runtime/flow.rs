@@ -209,13 +209,14 @@ impl<C: Consumer> RunningFlow<C> {
 
     /// Waits until the flow is over, at most for `timeout`; returns whether it is.
     pub fn wait(&self, timeout: Duration) -> bool {
-        let until = std::time::Instant::now() + timeout;
+        // None: further away than the clock goes, so for ever.
+        let until = std::time::Instant::now().checked_add(timeout);
         loop {
             // A source that hangs in a read must not keep a flow alive that is to end.
             if self.stop.is_asked() {
                 self.live.read_state.abandon();
             }
-            let rest = until.saturating_duration_since(std::time::Instant::now());
+            let rest = until.map_or(NAP, |until| until.saturating_duration_since(std::time::Instant::now()));
             match self.is_over.recv_timeout(rest.min(NAP)) {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) if rest.is_zero() => return false,

@@ -91,9 +91,7 @@ impl SourceTask {
             };
             let arrived = &samples[..frames.samples(channels)];
             for quantum in arrived.chunks(self.quantum.samples(channels)) {
-                if !self.offer(quantum, epoch_ns) {
-                    break;
-                }
+                self.offer(quantum, epoch_ns);
                 // A full store of marks has no room for a cut: the next quantum asks again.
                 if self.writer.position() >= cut_at && self.writer.cut() {
                     cut_at += self.cut_every;
@@ -107,48 +105,42 @@ impl SourceTask {
         SourceEnd { pressure, damage: self.source.damage().cloned(), error }
     }
 
-    /// Writes one quantum when its time has come; false when the flow is to end.
-    fn offer(&mut self, quantum: &[f32], epoch_ns: u64) -> bool {
+    /// Writes one quantum when its time has come, or at once when the flow is to end: what the source made before the wish to
+    /// stop is delivered, or counted as lost.
+    fn offer(&mut self, quantum: &[f32], epoch_ns: u64) {
         let format = self.writer.format();
         let frames = Frames::in_samples(quantum.len(), format.channels);
         match self.pacing {
             // A device hands a quantum over when its last frame was sampled.
             Pacing::RealTime => {
                 let heard = self.writer.position() + frames - StreamPosition::START;
-                if !self.clock.sleep_until(epoch_ns + format.rate.frames_to_ns(heard), &self.stop) {
-                    return false;
-                }
+                self.clock.sleep_until(epoch_ns + format.rate.frames_to_ns(heard), &self.stop);
             }
             // What arrives in time is passed on at once; a pipe that is filled faster is read only a little faster than time.
             Pacing::Live => {
                 let due_ns = self.allowance.due_ns(self.clock.now_ns(), format.rate.frames_to_ns(frames));
-                if !self.clock.sleep_until(due_ns, &self.stop) {
-                    return false;
-                }
+                self.clock.sleep_until(due_ns, &self.stop);
             }
-            Pacing::Fast => {
-                let mut room = false;
-                self.parker.drive(|| {
-                    room = self.writer.has_room(frames);
-                    if room || self.stop.is_asked() || self.writer.is_closed() {
-                        Turn::Done
-                    } else {
-                        Turn::Idle
-                    }
-                });
-                if !room {
-                    return false;
+            Pacing::Fast => self.parker.drive(|| {
+                if self.writer.has_room(frames) || self.stop.is_asked() || self.writer.is_closed() {
+                    Turn::Done
+                } else {
+                    Turn::Idle
                 }
-            }
+            }),
         }
         self.live.frames_in.fetch_add(frames.0, Ordering::Relaxed);
         let now_ns = self.clock.now_ns();
         let written = self.writer.write(quantum, now_ns);
         self.pressure.observe(self.ring.occupancy().0, self.ring.capacity().0, now_ns);
-        // Nobody can ask a live source to wait: what a full ring handed back is gone, and the source says so.
-        let cause = if self.writer.is_closed() { LossCause::DeadModule } else { LossCause::Overflow };
+        // Nobody can ask a live source to wait, nor one that is to stop: what a full ring handed back is gone, and the source says
+        // so.
+        let cause = match () {
+            () if self.writer.is_closed() => LossCause::DeadModule,
+            () if self.stop.is_asked() => LossCause::Removed,
+            () => LossCause::Overflow,
+        };
         self.writer.give_up(written.rejected, cause);
-        true
     }
 }
 

@@ -51,11 +51,10 @@ impl Bell {
     /// Wakes `waker` with the next [`ring`](Self::ring). Look at the ring *after* this: whoever pushed before and rang found
     /// nobody, and his lock, being before ours, shows us the items.
     fn wait_for(&self, waker: &Waker) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *waiting {
-            Some(known) if known.will_wake(waker) => {}
-            other => *other = Some(waker.clone()),
-        }
+        // Cloned before the lock and dropped after it, as both may run code of an executor, which may ring.
+        let waker = waker.clone();
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
+        drop(before);
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn experiment() -> Experiment {
     Experiment {
         name: "Preempted",
         title: "consumer away for 10 ms in its work: ns a push of 128 frames, each timed",
-        figures: Figures::Tail,
+        figures: Figures::Worst,
         round: Duration::from_millis(700),
         contenders: vec![
             contender::<Ours>("pcmflow", Kind::Ours),

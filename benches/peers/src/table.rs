@@ -7,18 +7,14 @@ use std::fmt::Write as _;
 /// The rows as Markdown.
 pub(crate) fn render(experiment: &Experiment, processes: &[Process]) -> String {
     let names = experiment.figures.names();
-    let compared = match experiment.figures {
-        Figures::Mean => 0..1,
-        // The worst of a few hundred thousand is the scheduler's, and the limit's too.
-        Figures::Tail => 0..2,
-    };
+    let compared = experiment.figures.compared();
     let mut header = vec!["contender".to_owned()];
     match experiment.figures {
         Figures::Mean => header.extend(["median ns", "min", "max", "÷ best peer", "÷ limit"].map(Into::into)),
-        Figures::Tail => {
+        Figures::Tail | Figures::Worst => {
             header.extend(names.iter().map(|name| format!("{name} ns")));
             for what in ["best peer", "limit"] {
-                header.extend(compared.clone().map(|figure| format!("{} ÷ {what}", names[figure])));
+                header.extend(compared.iter().map(|figure| format!("{} ÷ {what}", names[*figure])));
             }
         }
     }
@@ -35,12 +31,12 @@ pub(crate) fn render(experiment: &Experiment, processes: &[Process]) -> String {
             let Summary { median, min, max } = Summary::of(rounds.map(|figures| figures[figure]));
             match experiment.figures {
                 Figures::Mean => cells.extend([median, min, max].map(|ns| format!("{ns:.1}"))),
-                Figures::Tail => cells.push(format!("{median:.0} ({min:.0} .. {max:.0})")),
+                Figures::Tail | Figures::Worst => cells.push(format!("{median:.0} ({min:.0} .. {max:.0})")),
             }
         }
         for kind in [Kind::Peer, Kind::Limit] {
-            cells.extend(compared.clone().map(|figure| {
-                let ratio = ratio(experiment, processes, index, figure, kind);
+            cells.extend(compared.iter().map(|figure| {
+                let ratio = ratio(experiment, processes, index, *figure, kind);
                 ratio
                     .filter(|_| contender.kind != Kind::Timing)
                     .map_or("–".into(), |ratio| format!("{ratio:.2}"))

@@ -15,11 +15,14 @@ use pcmflow::core::health::{BufferHealthMonitor, HealthConfig, HealthRecorder};
 use pcmflow::core::ledger::{Balance, LossCause, Timeline};
 use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
 use pcmflow::core::pressure::BackpressureDetector;
+use pcmflow::core::ring::CircularBuffer;
 use pcmflow::core::stream::{Mark, Overflow, StreamConfig, StreamGauge, StreamWriter, stream};
 use pcmflow::io::synth::SynthSource;
 use pcmflow::io::{Source, SynthSpec};
 use pcmflow::pitch::{PitchConfig, PitchTracker};
-use pcmflow::runtime::thread::{FlushDenormals, callback_guard, flush_denormals};
+use pcmflow::runtime::thread::{FlushDenormals, RealTime, callback_guard, flush_denormals};
+use pcmflow::runtime::{BlockingReader, Stop};
+use std::time::Duration;
 
 #[path = "../../pcmflow-core/tests/guard/mod.rs"]
 mod guard;
@@ -237,6 +240,26 @@ fn the_steady_state_never_calls_the_allocator() {
 }
 
 #[test]
+fn what_a_callback_may_ask_of_the_runtime_calls_no_allocator() {
+    let stop = Stop::new();
+    assert!(!rt("Stop::is_asked", || stop.is_asked()));
+    rt("Stop::ask", || stop.ask());
+    assert!(stop.is_asked());
+    let raised = rt("RealTime::every", || RealTime::every(Duration::from_millis(3))).raise();
+    let granted = rt("RealTimeGuard::granted", || raised.granted());
+    let _ = rt("Granted::is_real_time", || granted.is_real_time());
+    let (mut producer, consumer) = CircularBuffer::with_capacity(2).unwrap().split();
+    producer.push(7).unwrap();
+    let mut reader = BlockingReader::new(consumer, Duration::from_millis(1));
+    assert_eq!(rt("BlockingReader::consumer", || reader.consumer().pop()), Some(7));
+    #[cfg(feature = "async")]
+    {
+        let mut reader = pcmflow::runtime::AsyncReader::new(reader.into_inner());
+        assert_eq!(rt("AsyncReader::consumer", || reader.consumer().pop()), None);
+    }
+}
+
+#[test]
 fn a_guarded_callback_calls_no_allocator_and_frees_no_payload() {
     let (mut guard, mut watch) = callback_guard();
     let mut samples = [1e-40; 128];
@@ -244,6 +267,7 @@ fn a_guarded_callback_calls_no_allocator_and_frees_no_payload() {
         // SAFETY: nothing is computed but what is flushed.
         let flush = rt("FlushDenormals::new", || unsafe { FlushDenormals::new() });
         rt("CallbackGuard::run", || guard.run(|| rt("flush_denormals", || flush_denormals(&mut samples))));
+        assert_eq!(rt("FlushDenormals::is_active", || flush.is_active()), FlushDenormals::SUPPORTED);
         drop(flush);
     }
     assert_eq!(samples, [0.0; 128]);

@@ -1,6 +1,6 @@
 //! The real-time contracts: which public function may be called on an audio thread, and which test calls it there.
 //!
-//! Every public function of `pcmflow-core` has a real-time line; elsewhere who claims it has one. Each that claims to be
+//! Every public function of `pcmflow-core` and of `pcmflow::runtime` has a real-time line; elsewhere who claims it has one. Each that claims to be
 //! RT-safe stands in a `rt("Type::function", || …)` of its crate's tests, which run under the counting allocator and, in the
 //! deep tier, under RealtimeSanitizer (`crates/pcmflow-core/tests/guard/mod.rs`).
 
@@ -31,12 +31,12 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     for (name, contracts) in contracts(&files) {
         let (mut safe, mut unsafe_, mut silent) = (0, 0, 0);
         println!("{name}");
-        for (_, function) in &contracts.functions {
+        for (path, function) in &contracts.functions {
             match &function.contract {
                 Some(_) if function.claims() => safe += 1,
                 Some(_) => unsafe_ += 1,
                 // Methods of traits go by the trait's documentation, and other crates by none.
-                None if function.of_trait || !is_core(&name) => continue,
+                None if function.of_trait || !must_say(path) => continue,
                 None => silent += 1,
             }
             println!("  {:<56} {}", function.path, function.contract.as_deref().unwrap_or("NO LINE"));
@@ -55,12 +55,12 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
 /// Every function without its line, every claim that no test runs, every test that runs what is not claimed.
 pub(crate) fn breaches(files: &[File]) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    for (name, contracts) in contracts(files) {
+    for contracts in contracts(files).into_values() {
         for (path, function) in &contracts.functions {
             let mut breach =
                 |what: String| breaches.push(Breach { path: path.clone(), line: function.line, what });
             let shown = &function.path;
-            if is_core(&name) && function.contract.is_none() && !function.of_trait {
+            if must_say(path) && function.contract.is_none() && !function.of_trait {
                 breach(format!("`{shown}` has no real-time line (`RT-safe: …` or `Not RT-safe: …`)"));
             } else if function.claims() && shown.contains('$') {
                 breach(format!("`{shown}` is made by a macro: no test can be held against it; write it out"));
@@ -93,9 +93,9 @@ pub(crate) fn breaches(files: &[File]) -> Vec<Breach> {
     breaches
 }
 
-/// The crate whose every public function has a real-time line.
-fn is_core(name: &str) -> bool {
-    name == "pcmflow-core"
+/// Where every public function has a real-time line: what an audio thread holds, and what stands around it.
+fn must_say(path: &str) -> bool {
+    path.starts_with("crates/pcmflow-core/") || path.starts_with("crates/pcmflow/src/runtime/")
 }
 
 /// What one crate promises and what its tests run.

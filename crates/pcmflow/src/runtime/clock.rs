@@ -15,6 +15,8 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that starts now.
+    ///
+    /// Not RT-safe: may make a system call.
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
@@ -47,17 +49,23 @@ pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// A wish that nobody has uttered yet.
+    ///
+    /// Not RT-safe: allocates.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Asks everything that shares this to end soon. May be called from a signal handler's thread.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn ask(&self) {
         // Relaxed: nothing is read on the strength of it.
         self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was asked for.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -5,7 +5,7 @@ use super::inject::Injected;
 use super::live::Live;
 use super::park::{Turn, Waker};
 use crate::core::chunk::{AudioChunk, ChunkConsumer, Packet};
-use crate::core::format::{Frames, StreamPosition};
+use crate::core::format::{Frames, SampleRate, StreamPosition};
 use crate::core::health::HealthRecorder;
 use crate::core::ledger::{Gap, LossCause, Timeline};
 use crate::core::stream::Mark;
@@ -22,6 +22,8 @@ pub trait Consumer: Send + 'static {
     /// A consumer may keep clones of chunks. Each keeps its buffer from being used again; when the pool's budget (50 MiB) is
     /// in the consumer's hands, the flow waits until one is dropped and the next chunk is taken.
     ///
+    /// Not RT-safe: called on a thread of its own, which it may block.
+    ///
     /// # Errors
     /// Whatever keeps it from going on; the flow then ends, and this chunk and those behind it count as lost
     /// ([`LossCause::DeadModule`]).
@@ -29,6 +31,8 @@ pub trait Consumer: Send + 'static {
 
     /// Learns that frames are missing at this place of the stream, once for each run of losses with one cause: when
     /// the frame behind it arrives, or at the end.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -38,6 +42,8 @@ pub trait Consumer: Send + 'static {
     }
 
     /// The stream is over, and every chunk was seen.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
     ///
     /// # Errors
     /// Whatever keeps it from finishing.
@@ -54,6 +60,8 @@ pub struct ChunkCx {
     taken_ns: u64,
     /// The source keeps real time: waiting counts.
     live: bool,
+    /// Of the source, whose frames positions count.
+    rate: SampleRate,
 }
 
 impl ChunkCx {
@@ -62,8 +70,10 @@ impl ChunkCx {
     ///
     /// Where the source runs as fast as it can, arrival times say nothing about the stream's own time, and only the
     /// computing since this chunk was taken is added to the gathering.
+    ///
+    /// Not RT-safe: may make a system call.
     pub fn delay_ns(&self, chunk: &AudioChunk, position: StreamPosition) -> u64 {
-        let gathering = chunk.sample_rate().frames_to_ns(chunk.end() - position);
+        let gathering = self.rate.frames_to_ns(chunk.end() - position);
         let since = if self.live { chunk.meta().complete_ns } else { self.taken_ns };
         gathering + self.clock.now_ns().saturating_sub(since)
     }
@@ -92,6 +102,8 @@ pub(super) struct ConsumeTask<C> {
     pub(super) clock: Clock,
     pub(super) stop: Stop,
     pub(super) real_time: bool,
+    /// Of the source, whose frames positions count.
+    pub(super) rate: SampleRate,
     /// How old a block's oldest frame may be when its result leaves, where the source keeps real time.
     pub(super) deadline_ns: u64,
     pub(super) injected: Injected,
@@ -126,12 +138,13 @@ impl<C: Consumer> ConsumeTask<C> {
                 return Ok(Turn::Worked);
             }
             Some(Packet::Chunk(chunk)) => {
-                self.injected.before(chunk, &self.clock, &self.stop);
-                let cx = ChunkCx { clock: self.clock, taken_ns: self.clock.now_ns(), live: self.real_time };
+                self.injected.before(chunk.end().secs(self.rate), &self.clock, &self.stop);
+                let (clock, live, rate) = (self.clock, self.real_time, self.rate);
+                let cx = ChunkCx { clock, taken_ns: clock.now_ns(), live, rate };
                 self.consumer.chunk(chunk, &cx)?;
                 let (position, span, oldest_ns) = (chunk.position(), chunk.span(), chunk.timestamp_ns());
                 let latency_ns = self.clock.now_ns().saturating_sub(oldest_ns);
-                self.health.block(chunk.frames().0, latency_ns);
+                self.health.block(span.0, latency_ns);
                 if self.real_time && latency_ns > self.deadline_ns {
                     self.health.deadline_missed();
                 }

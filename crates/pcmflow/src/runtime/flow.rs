@@ -58,6 +58,8 @@ pub struct Flow;
 impl Flow {
     /// Starts the three threads.
     ///
+    /// Not RT-safe: allocates, and starts threads.
+    ///
     /// # Errors
     /// [`FlowError`] when memory or threads can't be had.
     pub fn start<C: Consumer>(
@@ -112,6 +114,7 @@ impl Flow {
             clock,
             stop: stop.clone(),
             real_time: config.pacing != Pacing::Fast,
+            rate: format.rate,
             deadline_ns,
             injected: Injected::new(config.inject),
             health: recorder,
@@ -191,6 +194,8 @@ pub struct RunningFlow<C> {
 impl<C: Consumer> RunningFlow<C> {
     /// What the flow is doing now. Each figure is of its own instant; only `settled` is a claim about all frames before
     /// a position.
+    ///
+    /// Not RT-safe: may make a system call.
     pub fn snapshot(&self) -> FlowSnapshot {
         let ring = self.ring.snapshot();
         FlowSnapshot {
@@ -208,6 +213,8 @@ impl<C: Consumer> RunningFlow<C> {
     }
 
     /// Waits until the flow is over, at most for `timeout`; returns whether it is.
+    ///
+    /// Not RT-safe: blocks.
     pub fn wait(&self, timeout: Duration) -> bool {
         // None: further away than the clock goes, so for ever.
         let until = std::time::Instant::now().checked_add(timeout);
@@ -226,6 +233,8 @@ impl<C: Consumer> RunningFlow<C> {
     }
 
     /// Waits until the flow is over, and closes its books.
+    ///
+    /// Not RT-safe: blocks.
     ///
     /// # Panics
     /// Where the source or the consumer panicked: with their panic.

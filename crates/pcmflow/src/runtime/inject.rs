@@ -1,7 +1,6 @@
 //! Trouble on purpose, so that anyone can see the books tell the truth.
 
 use super::clock::{Clock, Stop};
-use crate::core::chunk::AudioChunk;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -75,13 +74,13 @@ impl Injected {
         Self { inject }
     }
 
-    /// Sleeps as the fault demands, before `chunk` is consumed.
-    pub(super) fn before(&mut self, chunk: &AudioChunk, clock: &Clock, stop: &Stop) {
+    /// Sleeps as the fault demands, before a chunk is consumed that ends `end_secs` after the stream's start.
+    pub(super) fn before(&mut self, end_secs: f64, clock: &Clock, stop: &Stop) {
         let pause = match self.inject {
             None => return,
             Some(Inject::SlowConsumer(each)) => each,
             Some(Inject::Stall { lasts, at }) => {
-                if chunk.end().secs(chunk.sample_rate()) < at.as_secs_f64() {
+                if end_secs < at.as_secs_f64() {
                     return;
                 }
                 self.inject = None;

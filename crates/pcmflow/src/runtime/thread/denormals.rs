@@ -70,6 +70,8 @@ impl FlushDenormals {
     }
 
     /// Whether denormals are flushed on this thread now. False where the processor can't be told.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn is_active(&self) -> bool {
         mode::get() & mode::FLUSH == mode::FLUSH
     }

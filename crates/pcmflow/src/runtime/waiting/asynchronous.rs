@@ -37,26 +37,36 @@ pub struct AsyncReader<T> {
 
 impl<T: Send> AsyncReader<T> {
     /// Waits for what `consumer` will find.
+    ///
+    /// Not RT-safe: allocates.
     pub fn new(consumer: Consumer<T>) -> Self {
         Self { consumer, bell: Bell::default() }
     }
 
     /// What wakes this reader.
+    ///
+    /// Not RT-safe: what it returns may be the last to free memory.
     pub fn bell(&self) -> Bell {
         self.bell.clone()
     }
 
     /// The ring's half, for reading what is there in any of its ways.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn consumer(&mut self) -> &mut Consumer<T> {
         &mut self.consumer
     }
 
     /// Gives the ring's half back.
+    ///
+    /// Not RT-safe: may free memory.
     pub fn into_inner(self) -> Consumer<T> {
         self.consumer
     }
 
     /// Whether `items` are there or the producer is gone; if neither, the task is woken with the next ring of the bell.
+    ///
+    /// Not RT-safe: locks.
     pub fn poll_ready(&mut self, cx: &mut Context<'_>, items: usize) -> Poll<Waited> {
         if let Some(waited) = look(&mut self.consumer, items) {
             return Poll::Ready(waited);
@@ -67,12 +77,16 @@ impl<T: Send> AsyncReader<T> {
 
     /// Waits until `items` are there (more than the ring holds is taken for that) or the producer is gone, as told by the bell.
     /// It takes nothing: dropped half-way, it loses nothing.
+    ///
+    /// Not RT-safe: as [`poll_ready`](Self::poll_ready).
     pub async fn ready(&mut self, items: usize) -> Waited {
         poll_fn(|cx| self.poll_ready(cx, items)).await
     }
 
     /// As [`ready`](Self::ready), with no need of a bell: looks again after each `sleep`, such as
     /// `|| tokio::time::sleep(Duration::from_millis(1))`.
+    ///
+    /// Not RT-safe: as [`poll_ready`](Self::poll_ready).
     pub async fn ready_polled<S: Future>(&mut self, items: usize, mut sleep: impl FnMut() -> S) -> Waited {
         loop {
             if let Some(waited) = look(&mut self.consumer, items) {

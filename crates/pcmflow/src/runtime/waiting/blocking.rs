@@ -38,21 +38,29 @@ pub struct BlockingReader<T> {
 
 impl<T: Send> BlockingReader<T> {
     /// Waits for what `consumer` will find, and looks again every `nap`.
+    ///
+    /// Not RT-safe: allocates.
     pub fn new(consumer: Consumer<T>, nap: Duration) -> Self {
         Self { consumer, bell: Bell::default(), nap }
     }
 
     /// What wakes this reader before its nap is over.
+    ///
+    /// Not RT-safe: what it returns may be the last to free memory.
     pub fn bell(&self) -> Bell {
         self.bell.clone()
     }
 
     /// The ring's half, for reading what is there in any of its ways.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn consumer(&mut self) -> &mut Consumer<T> {
         &mut self.consumer
     }
 
     /// Gives the ring's half back.
+    ///
+    /// Not RT-safe: may free memory.
     pub fn into_inner(self) -> Consumer<T> {
         self.consumer
     }

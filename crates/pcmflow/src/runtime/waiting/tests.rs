@@ -56,6 +56,31 @@ fn no_ring_of_the_bell_is_lost() {
     writer.join().unwrap();
 }
 
+/// As a task that an executor has cancelled: the waker is its last owner, and its end rings the bell, as that of a producer should.
+#[test]
+fn a_waker_that_rings_when_it_goes_may_be_replaced() {
+    struct Ringing(Bell);
+    impl std::task::Wake for Ringing {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Ringing {
+        fn drop(&mut self) {
+            self.0.ring();
+        }
+    }
+    let (replaced, is_replaced) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let (_producer, reader) = reader(1, LONG);
+        let mut reader = AsyncReader::new(reader.into_inner());
+        let waker = Waker::from(Arc::new(Ringing(reader.bell())));
+        assert!(reader.poll_ready(&mut Context::from_waker(&waker), 1).is_pending());
+        drop(waker);
+        assert!(reader.poll_ready(&mut Context::from_waker(Waker::noop()), 1).is_pending());
+        replaced.send(()).unwrap();
+    });
+    is_replaced.recv_timeout(LONG).expect("the bell's lock was held while the old waker went");
+}
+
 #[test]
 fn a_task_hears_each_ring_too() {
     const ITEMS: u32 = 200_000;

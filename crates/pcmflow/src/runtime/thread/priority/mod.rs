@@ -59,6 +59,8 @@ impl RealTime {
     pub const PRIORITY: u8 = 10;
 
     /// Asks for a thread that works once in a `period`, at the usual priority.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub const fn every(period: Duration) -> Self {
         Self { period, priority: Self::PRIORITY }
     }
@@ -109,6 +111,8 @@ pub enum Granted {
 
 impl Granted {
     /// Whether the thread is scheduled in real time now.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn is_real_time(&self) -> bool {
         !matches!(self, Self::Nice { .. } | Self::Nothing { .. })
     }
@@ -170,6 +174,8 @@ pub struct RealTimeGuard {
 
 impl RealTimeGuard {
     /// What was granted.
+    ///
+    /// RT-safe: wait-free, no allocation.
     pub fn granted(&self) -> Granted {
         self.granted
     }

@@ -70,12 +70,12 @@ const POSTINGS: &[Posting] = &[
     Posting {
         what: "frames that a dead consumer left in the link",
         file: "crates/pcmflow-core/src/chunk/consumer.rs",
-        line: "self.shared.reader.post_evicted(chunk.frames(), cause);",
+        line: "self.shared.reader.post_evicted(chunk.span(), cause);",
     },
     Posting {
         what: "frames that were delivered",
         file: "crates/pcmflow/src/runtime/consumer.rs",
-        line: "self.timeline.deliver(position, frames);",
+        line: "self.timeline.deliver(position, span);",
     },
     Posting {
         what: "gaps that the consumer was told of",

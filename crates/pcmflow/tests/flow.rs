@@ -312,14 +312,21 @@ fn losses_before_a_source_hangs_have_their_place_too() {
 fn a_wish_to_stop_ends_an_endless_flow_with_balanced_books() {
     for pacing in [Pacing::Fast, Pacing::RealTime, Pacing::Live] {
         let stop = Stop::new();
-        let config = config(pacing, Overflow::Reject, None);
+        // A source that may wait for room does so when the wish comes: the ring is as full as it gets.
+        let waits = pacing == Pacing::Fast;
+        let inject = waits.then_some(Inject::SlowConsumer(Duration::from_millis(20)));
         let source = stamps(1 << 40, 2);
         let made = source.made.clone();
+        let config = config(pacing, Overflow::Reject, inject);
         let running = Flow::start(source, Witness::default(), config, stop.clone()).unwrap();
-        wait_for(&running, |running| running.snapshot().delivered > Frames(4096));
+        wait_for(&running, |running| {
+            let now = running.snapshot();
+            now.delivered > Frames(4096) && (!waits || now.ring + Frames(128) > now.ring_capacity)
+        });
         stop.ask();
         let (witness, report) = running.join();
         assert!(witness.ended);
+        assert!(!waits || report.balance.dropped.total() == Frames(0), "{:?}", report.balance);
         // Also what the source had made ahead of time.
         assert_tiles(&witness, &report, made.load(Ordering::Relaxed));
     }

@@ -105,8 +105,8 @@ impl SourceTask {
         SourceEnd { pressure, damage: self.source.damage().cloned(), error }
     }
 
-    /// Writes one quantum when its time has come, or at once when the flow is to end: what the source made before the wish to
-    /// stop is delivered, or counted as lost.
+    /// Writes one quantum when its time has come; when the flow is to end, as soon as there is room. What the source made before
+    /// the wish to stop is delivered, or counted as lost where the source can't wait.
     fn offer(&mut self, quantum: &[f32], epoch_ns: u64) {
         let format = self.writer.format();
         let frames = Frames::in_samples(quantum.len(), format.channels);
@@ -121,8 +121,9 @@ impl SourceTask {
                 let due_ns = self.allowance.due_ns(self.clock.now_ns(), format.rate.frames_to_ns(frames));
                 self.clock.sleep_until(due_ns, &self.stop);
             }
+            // Also when it is to stop: the consumer still takes all that waits, so room will come, or the ring is closed.
             Pacing::Fast => self.parker.drive(|| {
-                if self.writer.has_room(frames) || self.stop.is_asked() || self.writer.is_closed() {
+                if self.writer.has_room(frames) || self.writer.is_closed() {
                     Turn::Done
                 } else {
                     Turn::Idle
@@ -133,8 +134,7 @@ impl SourceTask {
         let now_ns = self.clock.now_ns();
         let written = self.writer.write(quantum, now_ns);
         self.pressure.observe(self.ring.occupancy().0, self.ring.capacity().0, now_ns);
-        // Nobody can ask a live source to wait, nor one that is to stop: what a full ring handed back is gone, and the source says
-        // so.
+        // Nobody can ask a live source to wait: what a full ring handed back is gone, and the source says so.
         let cause = match () {
             () if self.writer.is_closed() => LossCause::DeadModule,
             () if self.stop.is_asked() => LossCause::Removed,

@@ -1,0 +1,1 @@
+//! The one typed configuration: validated, layered, changed at run time.

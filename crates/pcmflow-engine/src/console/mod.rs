@@ -1,0 +1,1 @@
+//! The words of the console, and their answers as text and as JSON.

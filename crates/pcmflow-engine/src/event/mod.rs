@@ -1,0 +1,1 @@
+//! The typed event bus.

@@ -1,0 +1,1 @@
+//! Counters on the hot side, one sampler, windows, alerts, and the snapshot.

@@ -1,0 +1,13 @@
+//! The one place that says which atomics the engine uses, so that the model checker can put its own there (see
+//! `pcmflow-core/src/sync.rs`).
+
+#[cfg(pcmflow_loom)]
+pub(crate) use loom::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+};
+#[cfg(not(pcmflow_loom))]
+pub(crate) use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+};

@@ -1,0 +1,95 @@
+//! What a task is handed when it is polled: time, a budget, and its own waker.
+
+use super::Waker;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Time, as whoever drives the engine has it.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Nanoseconds since some start; never goes back.
+    ///
+    /// Not RT-safe: may make a system call.
+    fn now_ns(&self) -> u64;
+}
+
+/// A clock that stands until it is set: for tests, and for whatever must come out the same each time.
+///
+/// ```
+/// use pcmflow_engine::task::{Clock, StepClock};
+/// let clock = StepClock::default();
+/// clock.set(5);
+/// clock.set(3); // never goes back
+/// assert_eq!(clock.now_ns(), 5);
+/// ```
+#[derive(Debug, Default)]
+pub struct StepClock(AtomicU64);
+
+impl StepClock {
+    /// Moves the time on; an earlier one changes nothing.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn set(&self, now_ns: u64) {
+        self.0.fetch_max(now_ns, Ordering::Relaxed);
+    }
+
+    /// Moves the time on by so much.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn advance(&self, ns: u64) {
+        self.0.fetch_add(ns, Ordering::Relaxed);
+    }
+}
+
+impl Clock for StepClock {
+    fn now_ns(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The circumstances of one poll.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    clock: &'a dyn Clock,
+    waker: &'a Waker,
+    budget: u32,
+}
+
+impl<'a> Cx<'a> {
+    /// A context for a poll by hand.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn new(clock: &'a dyn Clock, waker: &'a Waker, budget: u32) -> Self {
+        Self { clock, waker, budget }
+    }
+
+    /// The time now, in nanoseconds of the driver's clock: a poll sees time pass within itself.
+    ///
+    /// Not RT-safe: may make a system call.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// How many pieces of work (chunks, events) are still to be done in this poll at the most.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn budget(&self) -> u32 {
+        self.budget
+    }
+
+    /// Takes one piece of work from the budget; false when it is used up, and the poll should return
+    /// [`Poll::Again`](super::Poll::Again).
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn spend(&mut self) -> bool {
+        let left = self.budget > 0;
+        self.budget = self.budget.saturating_sub(1);
+        left
+    }
+
+    /// What wakes this task: to be given to whoever brings it work.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn waker(&self) -> &Waker {
+        self.waker
+    }
+}

@@ -1,0 +1,1 @@
+//! Tasks, executors and wakers.

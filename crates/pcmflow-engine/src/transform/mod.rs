@@ -1,0 +1,1 @@
+//! Transforms: sample formats, layouts, channel maps, rates, block sizes.

@@ -19,6 +19,7 @@ pub mod console;
 pub mod event;
 pub mod metrics;
 pub mod module;
+mod mutant;
 mod priority;
 mod sync;
 pub mod task;

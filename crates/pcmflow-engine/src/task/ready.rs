@@ -49,8 +49,9 @@ impl ReadySet {
         let order = weakened("ready-add-relaxed", order);
         self.words[word].fetch_or(bit, order);
         let mark = 1u64 << word;
-        // The load comes first: many wake-ups find the mark there, and write no second line.
-        if self.summary.load(Ordering::Relaxed) & mark == 0 {
+        // The load comes first: many wake-ups find the mark there, and write no second line. Acquire: whose mark we lean on happened
+        // before us, and so before the fence by which a driver that falls asleep sees us.
+        if self.summary.load(Ordering::Acquire) & mark == 0 {
             // Release: who takes the mark sees the word's bit.
             self.summary.fetch_or(mark, Ordering::Release);
         }

@@ -70,7 +70,9 @@ impl Shared {
 
     /// The driver wants to sleep; false when somebody was woken after all.
     pub(super) fn fall_asleep(&self) -> bool {
-        self.asleep.store(true, Ordering::Relaxed);
+        // Acquire: a swap of a waker that came too late for the last sleep is behind us. (That nobody reads its `false` for a later
+        // one than ours follows from the one order of an atomic's writes, too; but the model checker does not keep that.)
+        self.asleep.swap(true, Ordering::Acquire);
         // With the fence in `wake`: either we see the bit, or whoever set it sees the flag.
         if !mutant("sleep-without-fence") {
             fence(Ordering::SeqCst);
@@ -136,8 +138,8 @@ impl Waker {
         if !mutant("wake-without-fence") {
             fence(Ordering::SeqCst);
         }
-        // The load comes first: where nobody sleeps, no line is written. Relaxed: the fences order it, and the driver looks anew.
-        if self.shared.asleep.load(Ordering::Relaxed) && self.shared.asleep.swap(false, Ordering::Relaxed) {
+        // The load comes first: where nobody sleeps, no line is written. Relaxed: the fences order it. Release: see `fall_asleep`.
+        if self.shared.asleep.load(Ordering::Relaxed) && self.shared.asleep.swap(false, Ordering::Release) {
             self.shared.unpark.unpark();
         }
     }

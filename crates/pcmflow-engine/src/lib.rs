@@ -12,15 +12,18 @@
 //! | [`config`] | the one typed configuration: validated, layered, changed at run time |
 //! | [`transform`] | sample formats, layouts, channel maps, rates, block sizes |
 //! | [`metrics`] | counters on the hot side, one sampler, windows, alerts, the [`metrics::Snapshot`] |
+//! | [`flow`] | sources, nodes and sinks, the links between them, and the coordinator that connects them |
 //! | [`pressure`] | what is done about a link that fills up |
 //! | [`console`] | the words of the console and their answers, as text and as JSON |
 
 pub mod config;
 pub mod console;
 pub mod event;
+pub mod flow;
 pub mod metrics;
 pub mod module;
 pub mod pressure;
+mod mutant;
 mod priority;
 mod sync;
 pub mod task;

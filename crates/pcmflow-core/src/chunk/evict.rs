@@ -98,7 +98,11 @@ impl EvictingProducer {
     }
 
     pub(super) fn has_room(&mut self) -> bool {
-        self.marks.has_room(1)
+        self.has_room_for(1)
+    }
+
+    pub(super) fn has_room_for(&mut self, packets: usize) -> bool {
+        self.marks.has_room(packets)
     }
 
     pub(super) fn is_closed(&self) -> bool {

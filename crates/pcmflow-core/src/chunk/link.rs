@@ -198,7 +198,7 @@ impl AudioRingBuffer {
         let Self { inlet, outlet, gauge, threshold_percent } = self;
         let shared = gauge.shared.clone();
         (
-            ChunkProducer { inlet, gauge, threshold_percent, evicting: false },
+            ChunkProducer { inlet, gauge, threshold_percent, losing: false },
             ChunkConsumer::new(outlet, shared),
         )
     }

@@ -3,6 +3,8 @@
 use super::evict;
 use super::link::{Inlet, Packet, count};
 use super::{AudioChunk, LinkGauge};
+use crate::format::Frames;
+use crate::ledger::LossCause;
 use crate::ring::PushError;
 use crate::stream::Mark;
 
@@ -21,8 +23,8 @@ pub struct ChunkProducer {
     pub(super) inlet: Inlet,
     pub(super) gauge: LinkGauge,
     pub(super) threshold_percent: u8,
-    /// The last chunk that was sent made another one go: more of it is the same overrun.
-    pub(super) evicting: bool,
+    /// The last chunk that was sent made another one go, or was given up: more of it is the same overrun.
+    pub(super) losing: bool,
 }
 
 impl ChunkProducer {
@@ -50,6 +52,7 @@ impl ChunkProducer {
             Inlet::Queue(packets) => match packets.vacant() {
                 Some(slot) => {
                     accept(&chunk);
+                    self.losing = false;
                     slot.fill(Packet::Chunk(chunk));
                 }
                 None => {
@@ -60,10 +63,10 @@ impl ChunkProducer {
             Inlet::Evicting(packets) => {
                 accept(&chunk);
                 let evicted = packets.push(chunk);
-                if evicted.is_some() && !self.evicting {
+                if evicted.is_some() && !self.losing {
                     shared.writer.post_overrun();
                 }
-                self.evicting = evicted.is_some();
+                self.losing = evicted.is_some();
                 if let Some(oldest) = evicted {
                     shared.writer.post_evicted(oldest.span(), evict::CAUSE);
                     count(&shared.sent.0.evictions);
@@ -98,6 +101,28 @@ impl ChunkProducer {
             Inlet::Queue(packets) => packets.has_room(1),
             Inlet::Evicting(packets) => packets.has_room(),
         }
+    }
+
+    /// As [`has_room`](Self::has_room), for so many packets of either kind.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn has_room_for(&mut self, packets: usize) -> bool {
+        match &mut self.inlet {
+            Inlet::Queue(queue) => queue.has_room(packets),
+            Inlet::Evicting(evicting) => evicting.has_room_for(packets),
+        }
+    }
+
+    /// Posts frames that the link would not take and that are not offered again: lost, with their cause. The consumer is to
+    /// be told in their place, by a [`Mark::Gap`]. Until a chunk is sent again, more of it is the same overrun.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn give_up(&mut self, frames: Frames, cause: LossCause) {
+        if !self.losing {
+            self.gauge.shared.writer.post_overrun();
+        }
+        self.losing = true;
+        self.gauge.shared.writer.post_lost(frames, cause);
     }
 
     /// Whether the use is above the threshold: the consumer is falling behind.

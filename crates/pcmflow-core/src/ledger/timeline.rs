@@ -37,6 +37,8 @@ pub struct Settled {
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timeline {
+    /// Where it begins.
+    start: StreamPosition,
     /// The first frame that has not been heard of.
     next: StreamPosition,
     delivered: Frames,
@@ -69,7 +71,14 @@ impl Timeline {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn starting_at(position: StreamPosition) -> Self {
-        Self { next: position, ..Self::default() }
+        Self { start: position, next: position, ..Self::default() }
+    }
+
+    /// Where it begins.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn start(&self) -> StreamPosition {
+        self.start
     }
 
     fn advance(&mut self, position: StreamPosition, frames: Frames) {
@@ -97,7 +106,8 @@ impl Timeline {
     /// Compares these books with the writer's at a cut mark.
     ///
     /// A cut may stand inside a block: what was delivered beyond it is taken off before the two are compared. Anything
-    /// that differs is unaccounted: holes, doubled frames, and frames that the two ends booked differently.
+    /// that differs is unaccounted: holes, doubled frames, and frames that the two ends booked differently. Both ends' books
+    /// begin where this timeline does.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn settle(&self, cut: &CutMark) -> Settled {
@@ -107,7 +117,8 @@ impl Timeline {
         for &cause in super::LossCause::ALL {
             differ += Frames(cut.lost[cause].0.abs_diff(self.lost[cause].0));
         }
-        let self_contradiction = cut.position.0.abs_diff((cut.accepted + cut.lost.total()).0);
+        let told = cut.accepted + cut.lost.total();
+        let self_contradiction = (cut.position - self.start).0.abs_diff(told.0);
         let unaccounted = self.unaccounted().max(differ).max(missing).max(Frames(self_contradiction));
         Settled { position: cut.position, unaccounted }
     }
@@ -193,6 +204,17 @@ mod tests {
         let mut other_cause = Losses::default();
         other_cause[LossCause::Shed] = Frames(20);
         assert_eq!(timeline.settle(&CutMark { lost: other_cause, ..cut }).unaccounted, Frames(40));
+    }
+
+    #[test]
+    fn a_timeline_that_begins_in_mid_stream_settles_with_books_that_do() {
+        let mut timeline = Timeline::starting_at(StreamPosition(1_000));
+        timeline.deliver(StreamPosition(1_000), Frames(100));
+        let cut =
+            CutMark { position: StreamPosition(1_100), accepted: Frames(100), lost: Losses::default() };
+        assert_eq!(timeline.start(), StreamPosition(1_000));
+        assert_eq!(timeline.settle(&cut).unaccounted, Frames(0));
+        assert_eq!(timeline.settle(&CutMark { accepted: Frames(1_100), ..cut }).unaccounted, Frames(1_000));
     }
 
     proptest! {

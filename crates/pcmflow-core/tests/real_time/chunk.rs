@@ -67,6 +67,10 @@ fn link(pool: &BufferRecyclingPool) {
         }
         rt("ChunkProducer::mark", || producer.mark(Mark::Gap(GAP))).unwrap();
         assert!(!rt("ChunkProducer::has_room", || producer.has_room()));
+        assert!(!rt("ChunkProducer::has_room_for", || producer.has_room_for(1)));
+        for _ in 0..2 {
+            rt("ChunkProducer::give_up", || producer.give_up(Frames(5), LossCause::Overflow));
+        }
         assert!(rt("ChunkProducer::is_pressed", || producer.is_pressed()));
         let refused = chunk();
         let refused = rt("ChunkProducer::push", || producer.push(refused)).unwrap_err();
@@ -103,6 +107,7 @@ fn evicting_link(pool: &BufferRecyclingPool) {
         let chunk = chunk(sequence);
         rt("ChunkProducer::push", || producer.push(chunk)).unwrap();
         rt("ChunkProducer::has_room", || producer.has_room());
+        rt("ChunkProducer::has_room_for", || producer.has_room_for(2));
         rt("ChunkProducer::is_pressed", || producer.is_pressed());
         rt("LinkGauge::occupancy", || gauge.occupancy());
         rt("LinkGauge::usage", || gauge.usage());

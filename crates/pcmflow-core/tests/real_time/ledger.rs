@@ -39,6 +39,7 @@ fn edges() {
 
 fn timelines() {
     let mut timeline = rt("Timeline::starting_at", || Timeline::starting_at(StreamPosition::START));
+    assert_eq!(rt("Timeline::start", || timeline.start()), StreamPosition::START);
     let gap = Gap { position: StreamPosition(5), frames: Frames(3), cause: LossCause::Device };
     rt("Timeline::deliver", || timeline.deliver(StreamPosition::START, Frames(5)));
     rt("Timeline::lose", || timeline.lose(gap));

@@ -17,8 +17,14 @@
 
 mod cx;
 mod executor;
+mod pending;
+#[cfg(not(pcmflow_loom))]
 mod ready;
+/// For the model checker, with threads of its own.
+#[cfg(pcmflow_loom)]
+pub mod ready;
 mod spawn;
+mod timers;
 mod waker;
 
 pub use cx::{Clock, Cx, StepClock};

@@ -1,0 +1,93 @@
+//! What makes of a link's chunks the format that its node wants; another one where the source changes its format.
+
+use crate::transform::{Chain, Plan, Shape, Transform};
+use pcmflow_core::chunk::{AudioChunk, Packet};
+use pcmflow_core::format::StreamFormat;
+use pcmflow_core::ledger::{Conversion, Gap, LossCause};
+use pcmflow_core::pool::BufferRecyclingPool;
+use pcmflow_core::stream::Mark;
+
+/// Passes chunks on, in the wanted shape.
+#[derive(Debug, Default)]
+pub(super) struct Adapter {
+    /// None: any.
+    wanted: Option<Shape>,
+    /// What the chunks are that come now; none before the first.
+    from: Option<StreamFormat>,
+    /// None where nothing needs to be done, or nothing can be.
+    chain: Option<Chain>,
+    refused: bool,
+    /// The books of chains that are over.
+    pub(super) conversions: Vec<Conversion>,
+}
+
+impl Adapter {
+    pub(super) fn new(wanted: Option<Shape>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    /// The format is another from here on: what the chain before held comes out first. Allocates, once a change.
+    fn change(
+        &mut self,
+        chunk: &AudioChunk,
+        pool: &BufferRecyclingPool,
+        emit: &mut dyn FnMut(Packet),
+    ) {
+        self.finish(pool, emit);
+        let format = chunk.meta().format;
+        self.from = Some(format);
+        self.refused = false;
+        let Some(wanted) = self.wanted else { return };
+        if wanted.block.is_none() && wanted.format == format {
+            return;
+        }
+        match Plan::between(Shape::new(format), wanted).and_then(|plan| plan.build()) {
+            Ok(chain) => self.chain = Some(chain),
+            Err(_) => self.refused = true,
+        }
+    }
+
+    /// Takes a chunk.
+    pub(super) fn process(
+        &mut self,
+        chunk: AudioChunk,
+        pool: &BufferRecyclingPool,
+        emit: &mut dyn FnMut(Packet),
+    ) {
+        if self.wanted.is_some() && self.from != Some(chunk.meta().format) {
+            self.change(&chunk, pool, emit);
+        }
+        match &mut self.chain {
+            Some(chain) => chain.process(chunk, pool, emit),
+            None if self.refused => {
+                let cause = LossCause::Corrupt;
+                let gap = Gap { position: chunk.position(), frames: chunk.span(), cause };
+                emit(Packet::Mark(Mark::Gap(gap)));
+            }
+            None => emit(Packet::Chunk(chunk)),
+        }
+    }
+
+    /// Takes a gap.
+    pub(super) fn gap(&mut self, gap: Gap, pool: &BufferRecyclingPool, emit: &mut dyn FnMut(Packet)) {
+        match &mut self.chain {
+            Some(chain) => chain.gap(gap, pool, emit),
+            None => emit(Packet::Mark(Mark::Gap(gap))),
+        }
+    }
+
+    /// The stream is over, or another format comes: gives what was held.
+    pub(super) fn finish(&mut self, pool: &BufferRecyclingPool, emit: &mut dyn FnMut(Packet)) {
+        if let Some(chain) = &mut self.chain {
+            chain.finish(pool, emit);
+        }
+        self.close();
+    }
+
+    /// Closes the books of the chain in use.
+    pub(super) fn close(&mut self) {
+        if let Some(chain) = self.chain.take() {
+            self.conversions.push(chain.conversion());
+        }
+    }
+}

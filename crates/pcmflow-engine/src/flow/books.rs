@@ -1,0 +1,134 @@
+//! The books of a flow: what each node gave, what each link took in and let out, and whether all of that agrees.
+//!
+//! While a flow runs its tasks publish what they counted, each figure for itself. When a link's end or a node goes, it leaves
+//! its books, which are exact; [`FlowBooks::unaccounted`] then compares them hop by hop.
+
+use crate::sync::{AtomicU64, Ordering};
+use pcmflow_core::format::Frames;
+use pcmflow_core::ledger::{Balance, Conversion, EdgeSnapshot, LossCause, Losses, Timeline};
+use std::collections::BTreeMap;
+
+/// A timeline's figures, published by its one owner for whoever looks.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    position: AtomicU64,
+    delivered: AtomicU64,
+    lost: [AtomicU64; LossCause::ALL.len()],
+    unaccounted: AtomicU64,
+}
+
+/// Frames of the source that a node took or gave, as last published. Each figure is of its own instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The first frame that it has not come to.
+    pub position: u64,
+    /// Frames that passed.
+    pub delivered: Frames,
+    /// Frames that are known to be lost up to there, by cause.
+    pub lost: Losses,
+    /// Frames that came twice or were left out. Anything but 0 is a bug: of ours, or of a node.
+    pub unaccounted: Frames,
+}
+
+impl Tally {
+    pub(super) fn publish(&self, timeline: &Timeline) {
+        // Relaxed: each figure speaks for itself.
+        self.position.store(timeline.position().0, Ordering::Relaxed);
+        self.delivered.store(timeline.delivered().0, Ordering::Relaxed);
+        let lost = timeline.lost();
+        for &cause in LossCause::ALL {
+            self.lost[cause as usize].store(lost[cause].0, Ordering::Relaxed);
+        }
+        self.unaccounted.store(timeline.unaccounted().0, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Passed {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut lost = Losses::default();
+        for &cause in LossCause::ALL {
+            lost[cause] = Frames(read(&self.lost[cause as usize]));
+        }
+        Passed {
+            position: read(&self.position),
+            delivered: Frames(read(&self.delivered)),
+            lost,
+            unaccounted: Frames(read(&self.unaccounted)),
+        }
+    }
+}
+
+/// The books of one link, as its ends left them.
+#[derive(Debug, Clone, Default)]
+pub struct LinkBooks {
+    /// What the sending end was given, and sent or gave up; none while it is there.
+    pub sent: Option<Timeline>,
+    /// What the receiving end took; none while it is there.
+    pub taken: Option<Timeline>,
+    /// Both ends' counts beside what was measured inside, when the receiving end went.
+    pub edge: Option<EdgeSnapshot>,
+    /// Of what changed the format behind the link, one after the other.
+    pub conversions: Vec<Conversion>,
+}
+
+impl LinkBooks {
+    /// Frames on which the two ends do not agree, where both are gone.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn unaccounted(&self) -> Frames {
+        let (Some(sent), Some(taken), Some(edge)) = (self.sent, self.taken, self.edge) else {
+            return Frames::ZERO;
+        };
+        // What the sending end passed on as lost was not lost here: an edge of its own for the balance.
+        let mut passed =
+            EdgeSnapshot { accepted: Frames::ZERO, popped: Frames::ZERO, occupancy: Frames::ZERO, ..edge };
+        (passed.evicted, passed.lost) = (Losses::default(), Losses::default());
+        let sent_lost = sent.lost();
+        for &cause in LossCause::ALL {
+            passed.lost[cause] = sent_lost[cause] - edge.lost[cause];
+        }
+        let balance = Balance::close(sent.position() - sent.start(), &[edge, passed], &taken);
+        let begun = Frames(sent.start().0.abs_diff(taken.start().0));
+        let converted = self.conversions.iter().map(Conversion::imbalance).max().unwrap_or(Frames::ZERO);
+        balance.unaccounted.max(sent.unaccounted()).max(begun).max(converted)
+    }
+}
+
+/// The books of one node.
+#[derive(Debug, Clone, Default)]
+pub struct NodeBooks {
+    /// What it gave, or what a sink consumed; none while it is there.
+    pub given: Option<Timeline>,
+    /// Where its inputs ended, the last of them; none for a source.
+    pub taken_to: Option<u64>,
+}
+
+impl NodeBooks {
+    /// Frames that it neither gave nor told to be lost, or gave twice, where it is gone.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn unaccounted(&self) -> Frames {
+        let Some(given) = self.given else { return Frames::ZERO };
+        let swallowed = self.taken_to.map_or(0, |taken_to| taken_to.abs_diff(given.position().0));
+        given.unaccounted().max(Frames(swallowed))
+    }
+}
+
+/// The books of a whole flow, its removed parts included.
+#[derive(Debug, Clone, Default)]
+pub struct FlowBooks {
+    /// By name. A name that was used again has the books of its last bearer; those before are in `gone`.
+    pub nodes: BTreeMap<String, NodeBooks>,
+    /// By name, which is `from→to`.
+    pub pipelines: BTreeMap<String, LinkBooks>,
+}
+
+impl FlowBooks {
+    /// Frames on which any two books disagree, where both are closed; the most of any place. Anything but 0 is a bug.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn unaccounted(&self) -> Frames {
+        let links = self.pipelines.values().map(LinkBooks::unaccounted);
+        let nodes = self.nodes.values().map(NodeBooks::unaccounted);
+        links.chain(nodes).max().unwrap_or(Frames::ZERO)
+    }
+}

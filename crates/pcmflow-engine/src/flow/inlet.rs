@@ -1,0 +1,237 @@
+//! The receiving end of a link, with what makes of its chunks the format that the node wants.
+
+use super::adapter::Adapter;
+use super::link::{LinkCell, UNBEGUN};
+use crate::sync::{Arc, Ordering};
+use pcmflow_core::chunk::{ChunkConsumer, Packet};
+use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::ledger::{CutMark, EdgeSnapshot, Gap, LossCause, Losses, Timeline};
+use pcmflow_core::pool::BufferRecyclingPool;
+use pcmflow_core::ring::Consumer;
+use pcmflow_core::stream::Mark;
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+/// What a look at a link came to.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// Something was taken, and may have made [packets](Inlet::next).
+    Moved,
+    /// The writer's books came; so many frames are unaccounted for before this place.
+    Cut(StreamPosition, Frames),
+    /// There is nothing now.
+    Nothing,
+    /// The other end went, and everything was taken.
+    End,
+}
+
+/// Takes what comes through a link.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    link: ChunkConsumer,
+    successors: Consumer<ChunkConsumer>,
+    /// The books of the rings before this one.
+    past: EdgeSnapshot,
+    pub(super) adapter: Adapter,
+    /// In the format that is wanted.
+    ready: VecDeque<Packet>,
+    taken: Timeline,
+    begun: bool,
+    ended: bool,
+    latency_ns_max: u64,
+    /// Something was taken since the other end was notified.
+    moved: bool,
+    pub(super) cell: Arc<LinkCell>,
+}
+
+
+
+impl Inlet {
+    pub(super) fn new(
+        link: ChunkConsumer,
+        successors: Consumer<ChunkConsumer>,
+        latency_ns_max: u64,
+        cell: Arc<LinkCell>,
+    ) -> Self {
+        let past = EdgeSnapshot {
+            accepted: Frames::ZERO,
+            popped: Frames::ZERO,
+            evicted: Losses::default(),
+            occupancy: Frames::ZERO,
+            lost: Losses::default(),
+            overruns: 0,
+        };
+        Self {
+            link,
+            successors,
+            past,
+            adapter: Adapter::default(),
+            ready: VecDeque::with_capacity(8),
+            taken: Timeline::default(),
+            begun: false,
+            ended: false,
+            latency_ns_max,
+            moved: false,
+            cell,
+        }
+    }
+
+    /// The next packet in the format that is wanted.
+    pub(super) fn next(&mut self) -> Option<Packet> {
+        self.ready.pop_front()
+    }
+
+    /// Whether [`next`](Self::next) has something.
+    pub(super) fn has_next(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The first frame that was not heard of; none before the other end was attached.
+    pub(super) fn position(&mut self) -> Option<StreamPosition> {
+        self.begin().then(|| self.taken.position())
+    }
+
+    fn begin(&mut self) -> bool {
+        if !self.begun {
+            // Acquire: pairs with the outlet's release.
+            let start = self.cell.start.load(Ordering::Acquire);
+            if start != UNBEGUN {
+                self.begun = true;
+                self.taken = Timeline::starting_at(StreamPosition(start));
+            }
+        }
+        self.begun
+    }
+
+    /// Takes one packet from the link.
+    pub(super) fn take(&mut self, pool: &BufferRecyclingPool, now_ns: u64) -> Taken {
+        loop {
+            let closed = self.link.is_closed();
+            // The place is there before anything is sent.
+            self.begin();
+            let Some(packet) = self.link.pop() else {
+                if !closed {
+                    return Taken::Nothing;
+                }
+                if self.follow() {
+                    continue;
+                }
+                if !self.ended {
+                    self.ended = true;
+                    let ready = &mut self.ready;
+                    self.adapter.finish(pool, &mut |packet| ready.push_back(packet));
+                }
+                return Taken::End;
+            };
+            self.moved = true;
+            let ready = &mut self.ready;
+            let mut emit = |packet| ready.push_back(packet);
+            match packet {
+                Packet::Chunk(chunk) => {
+                    self.taken.deliver(chunk.position(), chunk.span());
+                    let age_ns = now_ns.saturating_sub(chunk.timestamp_ns());
+                    if self.latency_ns_max > 0 && age_ns > self.latency_ns_max {
+                        // Only this end stores it.
+                        let missed = self.cell.missed.load(Ordering::Relaxed);
+                        self.cell.missed.store(missed + 1, Ordering::Relaxed);
+                    }
+                    self.adapter.process(chunk, pool, &mut emit);
+                }
+                Packet::Mark(Mark::Gap(gap)) => {
+                    self.taken.lose(gap);
+                    self.adapter.gap(gap, pool, &mut emit);
+                }
+                Packet::Mark(Mark::Cut(cut)) => return self.settle(cut),
+                // What links may carry one day.
+                _ => {}
+            }
+            return Taken::Moved;
+        }
+    }
+
+    fn settle(&mut self, mut cut: CutMark) -> Taken {
+        // The sending end knows nothing of what the rings before this one evicted.
+        for (cause, frames) in self.past.evicted.iter() {
+            cut = cut.after_eviction(frames, cause);
+        }
+        Taken::Cut(cut.position, self.taken.settle(&cut).unaccounted)
+    }
+
+    /// Goes on with the next ring, if the other end did.
+    fn follow(&mut self) -> bool {
+        let Some(next) = self.successors.pop() else { return false };
+        self.past = self.edge();
+        self.link = next;
+        true
+    }
+
+    /// The books of all rings so far.
+    fn edge(&mut self) -> EdgeSnapshot {
+        let (past, now) = (self.past, self.link.snapshot());
+        EdgeSnapshot {
+            accepted: past.accepted + now.accepted,
+            popped: past.popped + now.popped,
+            evicted: past.evicted + now.evicted,
+            occupancy: past.occupancy + now.occupancy,
+            lost: past.lost + now.lost,
+            overruns: past.overruns + now.overruns,
+        }
+    }
+
+    /// Throws out what is there, under `cause`; returns whether the other end went and nothing will come any more.
+    pub(super) fn drain(&mut self, cause: LossCause, mut on_gap: impl FnMut(Gap)) -> bool {
+        self.ready.clear();
+        loop {
+            let closed = self.link.is_closed();
+            self.begin();
+            let (taken, moved) = (&mut self.taken, &mut self.moved);
+            self.link.clear(cause, |gap| {
+                *moved = true;
+                taken.lose(gap);
+                on_gap(gap);
+            });
+            if !closed {
+                return false;
+            }
+            if !self.follow() {
+                self.ended = true;
+                return true;
+            }
+        }
+    }
+
+    /// The task is about to wait, and looks once more after this: whoever sends something wakes it.
+    pub(super) fn arm(&self) {
+        self.cell.receiver.arm();
+    }
+
+    /// Wakes the other end if it waits for room; publishes what was taken.
+    pub(super) fn notify(&mut self) {
+        if std::mem::take(&mut self.moved) {
+            self.cell.taken.publish(&self.taken);
+            self.cell.sender.notify();
+        }
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.cell.taken.publish(&self.taken);
+        self.adapter.close();
+        if self.ended {
+            self.taken.end();
+        }
+        let edge = self.edge();
+        let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
+        books.taken = Some(self.taken);
+        books.edge = Some(edge);
+        books.conversions.append(&mut self.adapter.conversions);
+        drop(books);
+        // The other end sees that nobody takes anything any more only when the link is gone; it looks with its next poll.
+        self.cell.sender.notify();
+    }
+}

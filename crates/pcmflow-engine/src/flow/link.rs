@@ -1,0 +1,95 @@
+//! A link between two nodes' tasks: two ends over one [`AudioRingBuffer`], or several one after the other, since another
+//! strategy may need another kind.
+
+use super::books::{LinkBooks, Tally};
+use super::inlet::Inlet;
+use super::outlet::Outlet;
+use super::wait::Wait;
+use crate::pressure::{BackpressureController, ControllerConfig, ControllerError, Strategy};
+use crate::sync::{Arc, AtomicU64, Mutex};
+use pcmflow_core::chunk::{AudioRingBuffer, LinkGauge};
+use pcmflow_core::pressure::PressureStats;
+use pcmflow_core::ring::{CircularBuffer, RingError};
+
+/// Links that may wait for the receiving end behind the one it is at: the strategy may change so often before it looks.
+const SUCCESSORS: usize = 4;
+
+/// How one link is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LinkConfig {
+    /// Chunks and marks that it holds.
+    pub(super) packets: usize,
+    pub(super) strategy: Strategy,
+    /// How old a chunk's oldest frame may be when it is taken; 0: does not matter.
+    pub(super) latency_ns_max: u64,
+    /// What fills it gets its frames whether there is room or not.
+    pub(super) live: bool,
+}
+
+/// What both ends of a link share with each other and with whoever looks.
+#[derive(Debug)]
+pub(super) struct LinkCell {
+    pub(super) sender: Wait,
+    pub(super) receiver: Wait,
+    /// Where on the source's timeline the link begins; `u64::MAX` before it is attached.
+    pub(super) start: AtomicU64,
+    /// What the receiving end took.
+    pub(super) taken: Tally,
+    /// Chunks that were taken too late.
+    pub(super) missed: AtomicU64,
+    /// Of the ring in use. Locked when that changes, and by who looks.
+    pub(super) gauge: Mutex<LinkGauge>,
+    /// Back-pressure, as of its last edge, and the strategy in force. Locked at edges, and by who looks.
+    pub(super) pressure: Mutex<(PressureStats, Strategy)>,
+    /// The books, closed by each end when it goes.
+    pub(super) books: Mutex<LinkBooks>,
+}
+
+/// Not yet attached.
+pub(super) const UNBEGUN: u64 = u64::MAX;
+
+/// Why a link could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// Its ring could not be made.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// Its back-pressure is configured wrongly.
+    #[error(transparent)]
+    Pressure(#[from] ControllerError),
+}
+
+/// Makes a ring of the kind that the strategy needs.
+pub(super) fn ring(packets: usize, evicting: bool) -> Result<AudioRingBuffer, RingError> {
+    // A gap and the chunk behind it must find room.
+    let packets = packets.max(2);
+    if evicting { AudioRingBuffer::evicting_oldest(packets) } else { AudioRingBuffer::with_capacity(packets) }
+}
+
+pub(super) fn controller(strategy: Strategy) -> Result<BackpressureController, ControllerError> {
+    BackpressureController::new(ControllerConfig { strategy, ..ControllerConfig::default() })
+}
+
+/// Makes both ends.
+pub(super) fn link(config: LinkConfig) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {
+    let evicting = config.strategy == Strategy::DropOldest;
+    let ring = ring(config.packets, evicting)?;
+    let controller = controller(config.strategy)?;
+    let (successors_in, successors_out) = CircularBuffer::with_capacity(SUCCESSORS)?.split();
+    let cell = Arc::new(LinkCell {
+        sender: Wait::default(),
+        receiver: Wait::default(),
+        start: AtomicU64::new(UNBEGUN),
+        taken: Tally::default(),
+        missed: AtomicU64::new(0),
+        gauge: Mutex::new(ring.gauge()),
+        pressure: Mutex::new((PressureStats::default(), config.strategy)),
+        books: Mutex::new(LinkBooks::default()),
+    });
+    let gauge = ring.gauge();
+    let (producer, consumer) = ring.split();
+    let outlet = Outlet::new(config, producer, gauge, evicting, successors_in, controller, cell.clone());
+    let inlet = Inlet::new(consumer, successors_out, config.latency_ns_max, cell.clone());
+    Ok((outlet, inlet, cell))
+}

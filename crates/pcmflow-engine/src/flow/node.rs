@@ -1,0 +1,186 @@
+//! What a flow is made of: sources, nodes and sinks, as a user's module implements them.
+
+use super::outlet::Outlet;
+use pcmflow_core::chunk::AudioChunk;
+use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::ledger::{Gap, Timeline};
+use pcmflow_core::pool::BufferRecyclingPool;
+
+/// What a source or a node failed with.
+pub type NodeError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What takes chunks, and gives chunks unless it is a sink.
+///
+/// Each is owned by one task, and called by one thread at a time. One that fails or panics is not called again: what it held and
+/// what still comes to it is lost ([`DeadModule`](pcmflow_core::ledger::LossCause::DeadModule)), which is told to whoever is
+/// behind it, and everything else goes on.
+///
+/// ```
+/// use pcmflow_engine::flow::{Node, NodeError, Out};
+/// use pcmflow_core::chunk::AudioChunk;
+/// /// A sink that looks for the loudest sample.
+/// struct Peak(std::sync::mpsc::Sender<f32>);
+/// impl Node for Peak {
+///     fn chunk(&mut self, _: usize, chunk: AudioChunk, _: &mut Out<'_>) -> Result<(), NodeError> {
+///         let peak = chunk.samples().iter().fold(0.0, |peak: f32, sample| peak.max(sample.abs()));
+///         Ok(self.0.send(peak)?)
+///     }
+/// }
+/// # let _: Box<dyn Node> = Box::new(Peak(std::sync::mpsc::channel().0));
+/// ```
+pub trait Node: Send {
+    /// Takes the next chunk of an input, and gives what it makes of it: chunks and gaps that go on where the last one ended, and
+    /// stand for the same stretch of the source's timeline, now or later.
+    ///
+    /// Not RT-safe: what it may do is the node's to say; called on its executor's thread.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on.
+    fn chunk(&mut self, input: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError>;
+
+    /// Learns that frames are missing at this place of an input. Unless told otherwise, passes that on.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    fn gap(&mut self, input: usize, gap: Gap, out: &mut Out<'_>) -> Result<(), NodeError> {
+        let _ = input;
+        out.gap(gap);
+        Ok(())
+    }
+
+    /// Learns that an input is over, at this place. For nodes with several.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    fn ended(&mut self, input: usize, at: StreamPosition, out: &mut Out<'_>) -> Result<(), NodeError> {
+        let _ = (input, at, out);
+        Ok(())
+    }
+
+    /// All inputs are over: gives what was held.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    fn end(&mut self, out: &mut Out<'_>) -> Result<(), NodeError> {
+        let _ = out;
+        Ok(())
+    }
+}
+
+/// What a source came to when it was polled.
+///
+/// ```
+/// use pcmflow_engine::flow::Inflowed;
+/// assert_ne!(Inflowed::More, Inflowed::End);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inflowed {
+    /// It gave something, and may have more.
+    More,
+    /// It has nothing before this time, in nanoseconds of the clock.
+    Until(u64),
+    /// It is over.
+    End,
+}
+
+/// What brings frames into a flow: it is polled whenever there is room for more.
+///
+/// ```
+/// use pcmflow_engine::flow::{Inflow, Inflowed, NodeError, Out};
+/// struct Nothing;
+/// impl Inflow for Nothing {
+///     fn poll(&mut self, _: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+///         Ok(Inflowed::End)
+///     }
+/// }
+/// # let _: Box<dyn Inflow> = Box::new(Nothing);
+/// ```
+pub trait Inflow: Send {
+    /// Gives the next chunk or gap, if it is there. Never waits for it.
+    ///
+    /// Not RT-safe: as [`Node::chunk`].
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; the stream then ends.
+    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError>;
+}
+
+/// Where a source or a node gives what it makes: each link that begins at it gets a handle.
+#[derive(Debug)]
+pub struct Out<'a> {
+    pub(super) outlets: &'a mut [Outlet],
+    pub(super) given: &'a mut Timeline,
+    pub(super) pool: &'a BufferRecyclingPool,
+    pub(super) now_ns: u64,
+    /// A sink gives nothing: what it was handed counts as consumed.
+    pub(super) sink: bool,
+}
+
+impl Out<'_> {
+    /// Gives a chunk.
+    ///
+    /// Not RT-safe: where a link is buffered, may allocate.
+    pub fn chunk(&mut self, chunk: AudioChunk) {
+        if self.sink {
+            return;
+        }
+        self.given.deliver(chunk.position(), chunk.span());
+        if let Some((last, others)) = self.outlets.split_last_mut() {
+            for outlet in others {
+                outlet.chunk(chunk.clone());
+            }
+            last.chunk(chunk);
+        }
+    }
+
+    /// Tells that frames are missing here.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    pub fn gap(&mut self, gap: Gap) {
+        if self.sink || gap.frames == Frames::ZERO {
+            return;
+        }
+        self.given.lose(gap);
+        for outlet in self.outlets.iter_mut() {
+            outlet.gap(gap);
+        }
+    }
+
+    /// Sends the books of each link along with the frames, to be compared at its other end: a source does so from time to time,
+    /// and nodes pass it on by themselves. `unaccounted` frames were found missing before.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    pub fn cut(&mut self, unaccounted: Frames) {
+        let unaccounted = unaccounted.max(self.given.unaccounted());
+        for outlet in self.outlets.iter_mut() {
+            outlet.cut(unaccounted);
+        }
+    }
+
+    /// The first frame of the timeline that was not given yet.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn position(&self) -> StreamPosition {
+        self.given.position()
+    }
+
+    /// The flow's pool, for the samples of new chunks.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn pool(&self) -> &BufferRecyclingPool {
+        self.pool
+    }
+
+    /// When this poll began or the last packet was taken, in nanoseconds of the driver's clock.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+}

@@ -1,0 +1,298 @@
+//! The sending end of a link, with what is done when the link is full.
+
+use super::link::{LinkCell, LinkConfig, controller, ring};
+use crate::pressure::{BackpressureController, Decision, Observation, Producer as Kind, Strategy};
+use crate::sync::{Arc, Ordering};
+use pcmflow_core::chunk::{AudioChunk, ChunkConsumer, ChunkProducer, LinkGauge, Packet};
+use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
+use pcmflow_core::ring::{Producer, PushError};
+use pcmflow_core::stream::Mark;
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+/// For so long pops are counted before they make a rate.
+const RATE_WINDOW_NS: u64 = 10_000_000;
+
+/// Sends what a node gives. Whatever is sent is taken: into the link, into a queue before it (what one input made can be more
+/// than there is room for), or given up. Whether the node should be given more input is asked before.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    config: LinkConfig,
+    /// None when the other end went.
+    link: Option<ChunkProducer>,
+    gauge: LinkGauge,
+    evicting: bool,
+    /// What waits for room; where the strategy drops, only gaps that are not told yet.
+    queue: VecDeque<Packet>,
+    /// What was sent or given up, in frames of the source.
+    sent: Timeline,
+    successors: Producer<ChunkConsumer>,
+    controller: BackpressureController,
+    decision: Decision,
+    /// How often the link was popped when the window began, and when that was.
+    window: (u64, u64),
+    consumer_per_s: u64,
+    chunk_ns: u64,
+    paused_until_ns: u64,
+    /// Something was sent since the other end was notified.
+    moved: bool,
+    pub(super) cell: Arc<LinkCell>,
+}
+
+impl Outlet {
+    pub(super) fn new(
+        config: LinkConfig,
+        link: ChunkProducer,
+        gauge: LinkGauge,
+        evicting: bool,
+        successors: Producer<ChunkConsumer>,
+        controller: BackpressureController,
+        cell: Arc<LinkCell>,
+    ) -> Self {
+        let capacity = gauge.capacity() as u64;
+        let strategy = if config.strategy == Strategy::Adaptive { Strategy::Buffer } else { config.strategy };
+        Self {
+            config,
+            link: Some(link),
+            gauge,
+            evicting,
+            // What one input makes, and what is buffered, mostly fits: then nothing is allocated while the flow runs.
+            queue: VecDeque::with_capacity(4 * config.packets),
+            sent: Timeline::default(),
+            successors,
+            controller,
+            decision: Decision { strategy, throttle_ns: 0, buffer_limit: capacity },
+            window: (0, 0),
+            consumer_per_s: 0,
+            chunk_ns: 0,
+            paused_until_ns: 0,
+            moved: false,
+            cell,
+        }
+    }
+
+    /// Begins at this place of the timeline; before anything is sent.
+    pub(super) fn begin(&mut self, position: StreamPosition) {
+        self.sent = Timeline::starting_at(position);
+        // Release: who sees the place sees nothing sent before it.
+        self.cell.start.store(position.0, Ordering::Release);
+    }
+
+    /// Whether the other end is there.
+    pub(super) fn is_open(&mut self) -> bool {
+        if self.link.as_ref().is_some_and(ChunkProducer::is_closed) {
+            self.link = None;
+        }
+        self.link.is_some()
+    }
+
+    /// Whether everything that was sent is in the link.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.queue.is_empty() || self.link.is_none()
+    }
+
+    fn drops(&self) -> bool {
+        matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
+    }
+
+    /// Whether the node may be given more to do, as far as this link is concerned; otherwise until when to wait, which is 0 for
+    /// until there is room.
+    pub(super) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let ready = match self.decision.strategy {
+            Strategy::DropOldest | Strategy::DropNewest => true,
+            Strategy::Throttle if now_ns < self.paused_until_ns => return Err(self.paused_until_ns),
+            Strategy::Throttle | Strategy::Block => self.queue.is_empty() && link.has_room(),
+            Strategy::Buffer | Strategy::Adaptive => {
+                let beyond = self.decision.buffer_limit.saturating_sub(self.gauge.capacity() as u64);
+                (self.queue.is_empty() && link.has_room()) || (self.queue.len() as u64) < beyond
+            }
+        };
+        if ready { Ok(()) } else { Err(0) }
+    }
+
+    /// Sends what waits, as far as there is room. At the `end` the last gap needs no room for a chunk behind it.
+    pub(super) fn flush(&mut self, end: bool) {
+        while let Some(packet) = self.queue.front() {
+            let Some(link) = &mut self.link else { return };
+            // A gap that is told before there is room for a chunk behind it would take that chunk's place, for ever.
+            let grows = matches!(packet, Packet::Mark(Mark::Gap(_))) && self.queue.len() == 1 && !end;
+            let drops = matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest);
+            let places = if grows && drops && !self.evicting { 2 } else { 1 };
+            let is_chunk = matches!(packet, Packet::Chunk(_));
+            if !(is_chunk && self.evicting) && !link.has_room_for(places) {
+                return;
+            }
+            if let Some(packet) = self.queue.pop_front() {
+                self.put(packet);
+            }
+        }
+    }
+
+    /// Puts a packet for which there is room into the link.
+    fn put(&mut self, packet: Packet) {
+        let Some(link) = &mut self.link else { return };
+        self.moved = true;
+        let refused = match packet {
+            Packet::Chunk(chunk) => link.push(chunk).map_err(|refused| match refused {
+                PushError::Full(chunk) | PushError::Closed(chunk) => chunk.span(),
+            }),
+            Packet::Mark(mark) => link.mark(mark).map_err(|_| Frames::ZERO),
+            // What links may carry one day.
+            _ => Ok(()),
+        };
+        if let Err(frames) = refused {
+            // The other end went: nobody asks for these frames any more, but they were sent.
+            link.give_up(frames, LossCause::Removed);
+        }
+    }
+
+    /// Sends a chunk.
+    pub(super) fn chunk(&mut self, chunk: AudioChunk) {
+        if self.link.is_none() {
+            return;
+        }
+        self.flush(false);
+        self.chunk_ns = chunk.duration_ns();
+        let room = self.queue.is_empty()
+            && (self.evicting || self.link.as_mut().is_some_and(ChunkProducer::has_room));
+        if room {
+            self.sent.deliver(chunk.position(), chunk.span());
+            self.put(Packet::Chunk(chunk));
+        } else if self.drops() {
+            let gap =
+                Gap { position: chunk.position(), frames: chunk.span(), cause: LossCause::Overflow };
+            if let Some(link) = &mut self.link {
+                link.give_up(gap.frames, gap.cause);
+            }
+            self.lose(gap);
+        } else {
+            self.sent.deliver(chunk.position(), chunk.span());
+            self.queue.push_back(Packet::Chunk(chunk));
+        }
+    }
+
+    /// Tells that frames are missing here.
+    pub(super) fn gap(&mut self, gap: Gap) {
+        if self.link.is_some() && gap.frames > Frames::ZERO {
+            self.lose(gap);
+            self.flush(false);
+        }
+    }
+
+    fn lose(&mut self, gap: Gap) {
+        self.sent.lose(gap);
+        match self.queue.back_mut() {
+            Some(Packet::Mark(Mark::Gap(last))) if last.end() == gap.position && last.cause == gap.cause => {
+                last.frames += gap.frames;
+            }
+            _ => self.queue.push_back(Packet::Mark(Mark::Gap(gap))),
+        }
+    }
+
+    /// Sends these books up to here; `unaccounted` frames were found missing before. Where there is no room, a link that drops
+    /// leaves it out.
+    pub(super) fn cut(&mut self, unaccounted: Frames) {
+        self.flush(false);
+        let accepted = self.sent.delivered() + unaccounted;
+        let cut = CutMark { position: self.sent.position(), accepted, lost: self.sent.lost() };
+        let Some(link) = &mut self.link else { return };
+        if self.queue.is_empty() && link.has_room() {
+            self.put(Packet::Mark(Mark::Cut(cut)));
+        } else if !self.drops() {
+            self.queue.push_back(Packet::Mark(Mark::Cut(cut)));
+        }
+    }
+
+    /// Another strategy was chosen.
+    pub(super) fn set_strategy(&mut self, strategy: Strategy) {
+        if let Ok(controller) = controller(strategy) {
+            self.config.strategy = strategy;
+            self.controller = controller;
+        }
+    }
+
+    /// Looks at the link, once a poll: who is slow, and what is to be done about it.
+    pub(super) fn observe(&mut self, now_ns: u64) {
+        let pops = self.gauge.stats().pops;
+        let (pops_before, since_ns) = self.window;
+        let passed_ns = now_ns.saturating_sub(since_ns);
+        if passed_ns >= RATE_WINDOW_NS || since_ns == 0 {
+            let popped = u128::from(pops.saturating_sub(pops_before)) * 1_000_000_000;
+            self.consumer_per_s = popped.checked_div(passed_ns.into()).unwrap_or(0) as u64;
+            self.window = (pops, now_ns.max(1));
+        }
+        let live = self.config.live && self.config.strategy == Strategy::Adaptive;
+        let outcome = self.controller.observe(Observation {
+            now_ns,
+            used: (self.gauge.occupancy() + self.queue.len()) as u64,
+            capacity: self.gauge.capacity() as u64,
+            producer: if live { Kind::Live } else { Kind::Waiting },
+            consumer_per_s: self.consumer_per_s,
+            nominal_per_s: 1_000_000_000u64.checked_div(self.chunk_ns).unwrap_or(0),
+            latency_limit_ns: match self.config.latency_ns_max {
+                0 => u64::MAX,
+                limit_ns => limit_ns,
+            },
+            memory_left_bytes: u64::MAX,
+        });
+        let changed = outcome.decision.strategy != self.decision.strategy;
+        self.decision = outcome.decision;
+        if self.decision.throttle_ns > 0 && self.moved {
+            self.paused_until_ns = now_ns.saturating_add(self.decision.throttle_ns);
+        }
+        if changed || outcome.edge.is_some() {
+            *self.cell.pressure.lock().unwrap_or_else(PoisonError::into_inner) =
+                (self.controller.stats(now_ns), self.decision.strategy);
+        }
+        let evicting = self.decision.strategy == Strategy::DropOldest;
+        if evicting != self.evicting && self.link.is_some() {
+            self.replace(evicting);
+        }
+    }
+
+    /// Goes on in a ring of another kind. What is in the old one is taken first: the new one is there before that is closed.
+    fn replace(&mut self, evicting: bool) {
+        let Ok(ring) = ring(self.config.packets, evicting) else { return };
+        let gauge = ring.gauge();
+        let (producer, consumer) = ring.split();
+        // Where too many wait already, it is tried again with the next poll.
+        if self.successors.push(consumer).is_ok() {
+            *self.cell.gauge.lock().unwrap_or_else(PoisonError::into_inner) = gauge.clone();
+            (self.link, self.gauge, self.evicting) = (Some(producer), gauge, evicting);
+            self.window = (0, 0);
+            self.moved = true;
+        }
+    }
+
+    /// The task is about to wait, and looks once more after this: whoever makes room wakes it.
+    pub(super) fn arm(&self) {
+        self.cell.sender.arm();
+    }
+
+    /// Wakes the other end if it waits for what was sent.
+    pub(super) fn notify(&mut self) {
+        if std::mem::take(&mut self.moved) {
+            self.cell.receiver.notify();
+        }
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.flush(true);
+        if let Some(link) = &mut self.link {
+            for packet in self.queue.drain(..) {
+                if let Packet::Chunk(chunk) = packet {
+                    link.give_up(chunk.span(), LossCause::Removed);
+                }
+            }
+        }
+        let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
+        books.sent = Some(self.sent);
+        drop(books);
+        self.link = None;
+        self.cell.receiver.notify();
+    }
+}

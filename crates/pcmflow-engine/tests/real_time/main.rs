@@ -1,0 +1,19 @@
+//! Every function of this crate that claims to be RT-safe, called under the guard of the core: see
+//! `pcmflow-core/tests/guard/mod.rs` for what it sees.
+//!
+//! To add one: a line `rt("Type::function", || …);` in the file of its module, in every state that takes another branch.
+//! `cargo xtask contracts` names those that are missing.
+#![cfg_attr(pcmflow_rtsan, feature(sanitize))]
+// Clippy's exemption for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../../../pcmflow-core/tests/guard/mod.rs"]
+mod guard;
+
+mod transform;
+
+#[test]
+fn what_claims_to_be_rt_safe_allocates_nothing_and_waits_for_nobody() {
+    transform::entries();
+    guard::report("pcmflow-engine");
+}

@@ -92,6 +92,11 @@ impl Outlet {
         self.queue.is_empty() || self.link.is_none()
     }
 
+    /// Whether what is done about a full link depends on how long it is full.
+    pub(super) fn is_adaptive(&self) -> bool {
+        self.config.strategy == Strategy::Adaptive
+    }
+
     fn drops(&self) -> bool {
         matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
     }

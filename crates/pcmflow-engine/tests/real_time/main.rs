@@ -12,10 +12,11 @@ mod guard;
 
 mod metrics;
 mod pressure;
+mod transform;
 
 #[test]
 fn what_claims_to_be_rt_safe_allocates_nothing_and_waits_for_nobody() {
-    for entries in [metrics::entries, pressure::entries] {
+    for entries in [metrics::entries, pressure::entries, transform::entries] {
         entries();
     }
     guard::report("pcmflow-engine");

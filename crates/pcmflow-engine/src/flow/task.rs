@@ -1,0 +1,460 @@
+//! The task of one source, node or sink: takes from its inlets, calls it, sends through its outlets.
+//!
+//! One poll does some [`budget`](Cx::budget) packets. A packet is taken only when every outlet that may not lose anything has
+//! room; then whatever comes of it is sent. Edits come through a ring, in order, and are made between packets. What a task
+//! lets go leaves its books in a cell that the control side holds, so that they can't be lost.
+
+use super::cell::{NodeCell, State};
+use super::inlet::{Inlet, Taken};
+use super::link::LinkCell;
+use super::node::{Inflow, Inflowed, Node, NodeError, Out};
+use super::outlet::Outlet;
+use crate::pressure::Strategy;
+use crate::sync::Arc;
+use crate::task::{Cx, Poll, Task};
+use pcmflow_core::chunk::Packet;
+use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::ledger::{Gap, LossCause, Timeline};
+use pcmflow_core::pool::BufferRecyclingPool;
+use pcmflow_core::ring::Consumer;
+use pcmflow_core::stream::Mark;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// After so long an adaptive link that is full is looked at again.
+const LOOK_AGAIN_NS: u64 = 20_000_000;
+
+/// What the task runs.
+pub(super) enum Work {
+    Source(Box<dyn Inflow>),
+    Node(Box<dyn Node>),
+    Sink(Box<dyn Node>),
+    /// It failed, was removed or is over.
+    Gone,
+}
+
+/// A change of a task that runs.
+pub(super) enum Edit {
+    /// One more link begins here.
+    Attach(Box<Outlet>),
+    /// The link ends here, once what was sent is in it.
+    Detach(Arc<LinkCell>),
+    Strategy(Arc<LinkCell>, Strategy),
+    /// One more input.
+    Input(usize, Box<Inlet>),
+    /// Call it no more; what still comes is lost.
+    Remove,
+}
+
+/// What a task is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// Nobody is called any more: what comes is thrown out, and told to be lost.
+    Draining(LossCause),
+    /// Everything was given; some of it waits for room.
+    Ending,
+}
+
+/// What a step came to.
+enum Step {
+    Moved,
+    Nothing,
+    Until(u64),
+}
+
+pub(super) struct NodeTask {
+    pub(super) work: Work,
+    phase: Phase,
+    /// With the numbers of the inputs.
+    pub(super) inlets: Vec<(usize, Inlet)>,
+    pub(super) outlets: Vec<Outlet>,
+    /// Outlets that were detached, and have something to send yet.
+    leaving: Vec<Outlet>,
+    /// What was given; by a sink, consumed.
+    given: Timeline,
+    /// Where inputs ended that are over.
+    taken_to: Option<StreamPosition>,
+    /// To be passed on when everything before it was given.
+    cut: Option<(StreamPosition, Frames)>,
+    edits: Consumer<Edit>,
+    registered: bool,
+    pool: BufferRecyclingPool,
+    cell: Arc<NodeCell>,
+}
+
+impl NodeTask {
+    pub(super) fn new(
+        work: Work,
+        edits: Consumer<Edit>,
+        pool: BufferRecyclingPool,
+        cell: Arc<NodeCell>,
+    ) -> Self {
+        Self {
+            work,
+            phase: Phase::Working,
+            inlets: Vec::new(),
+            outlets: Vec::new(),
+            leaving: Vec::new(),
+            given: Timeline::default(),
+            taken_to: None,
+            cut: None,
+            edits,
+            registered: false,
+            pool,
+            cell,
+        }
+    }
+
+    fn take_edits(&mut self, cx: &Cx<'_>) {
+        if !self.registered {
+            self.registered = true;
+            self.cell.set_state(State::Running);
+            for (_, inlet) in &self.inlets {
+                inlet.cell.receiver.register(cx.waker());
+            }
+            for outlet in &self.outlets {
+                outlet.cell.sender.register(cx.waker());
+            }
+        }
+        while let Some(edit) = self.edits.pop() {
+            match edit {
+                Edit::Attach(mut outlet) => {
+                    outlet.cell.sender.register(cx.waker());
+                    if self.phase != Phase::Ending {
+                        outlet.begin(self.given.position());
+                        self.outlets.push(*outlet);
+                    }
+                }
+                Edit::Detach(cell) => {
+                    if let Some(at) = self.outlets.iter().position(|outlet| Arc::ptr_eq(&outlet.cell, &cell)) {
+                        self.leaving.push(self.outlets.remove(at));
+                    }
+                }
+                Edit::Strategy(cell, strategy) => {
+                    if let Some(outlet) =
+                        self.outlets.iter_mut().find(|outlet| Arc::ptr_eq(&outlet.cell, &cell))
+                    {
+                        outlet.set_strategy(strategy);
+                    }
+                }
+                Edit::Input(input, inlet) => {
+                    inlet.cell.receiver.register(cx.waker());
+                    if self.phase != Phase::Ending {
+                        self.inlets.push((input, *inlet));
+                    }
+                }
+                Edit::Remove => self.remove(cx.now_ns()),
+            }
+        }
+    }
+
+    fn remove(&mut self, now_ns: u64) {
+        if self.phase != Phase::Working {
+            return;
+        }
+        if matches!(self.work, Work::Node(_) | Work::Sink(_)) {
+            self.call(now_ns, |node, out| node.end(out));
+        }
+        if self.phase == Phase::Working {
+            self.phase = Phase::Draining(LossCause::Removed);
+            self.cell.set_state(State::Removed);
+        }
+        self.drop_work();
+    }
+
+    fn drop_work(&mut self) {
+        let work = std::mem::replace(&mut self.work, Work::Gone);
+        // One that panics again when it is dropped must not take the books along.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    }
+
+    /// Calls the node; where it fails, enters that. Returns whether it did what it should.
+    fn call(
+        &mut self,
+        now_ns: u64,
+        what: impl FnOnce(&mut dyn Node, &mut Out<'_>) -> Result<(), NodeError>,
+    ) -> bool {
+        let sink = matches!(self.work, Work::Sink(_));
+        let Self { work: Work::Node(node) | Work::Sink(node), outlets, given, pool, .. } = self else {
+            return false;
+        };
+        let mut out = Out { outlets, given, pool, now_ns, sink };
+        let called = catch_unwind(AssertUnwindSafe(|| what(&mut **node, &mut out)));
+        self.passed(called).is_some()
+    }
+
+    /// Enters a failure or a panic.
+    fn passed<T>(&mut self, called: std::thread::Result<Result<T, NodeError>>) -> Option<T> {
+        let message = match called {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => {
+                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+                format!("panicked: {}", text.as_deref().unwrap_or("without a message"))
+            }
+        };
+        self.cell.fail(message);
+        self.drop_work();
+        self.phase = Phase::Draining(LossCause::DeadModule);
+        None
+    }
+
+    fn step(&mut self, now_ns: u64) -> Step {
+        if let Phase::Draining(cause) = self.phase {
+            return self.drain(cause);
+        }
+        if let Work::Source(source) = &mut self.work {
+            let Self { outlets, given, pool, .. } = &mut *self;
+            let mut out = Out { outlets, given, pool, now_ns, sink: false };
+            let polled = catch_unwind(AssertUnwindSafe(|| source.poll(&mut out)));
+            return match self.passed(polled) {
+                Some(Inflowed::More) => Step::Moved,
+                Some(Inflowed::Until(ns)) => Step::Until(ns),
+                Some(Inflowed::End) => {
+                    self.phase = Phase::Ending;
+                    Step::Moved
+                }
+                None => Step::Moved,
+            };
+        }
+        // The input that is furthest behind comes first, so that inputs stay aligned. One that is not attached yet is not waited
+        // for.
+        let mut first: Option<(StreamPosition, usize)> = None;
+        for (at, (_, inlet)) in self.inlets.iter_mut().enumerate() {
+            let Some(position) = inlet.position() else { continue };
+            if first.is_none_or(|(before, _)| position < before) {
+                first = Some((position, at));
+            }
+        }
+        let chosen = first.map_or(0, |(_, at)| at);
+        let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
+            self.phase = Phase::Ending;
+            return Step::Moved;
+        };
+        let input = *input;
+        match inlet.take(&self.pool, now_ns) {
+            Taken::Nothing => return Step::Nothing,
+            Taken::Moved => self.give(chosen, input, now_ns),
+            Taken::Cut(position, unaccounted) => {
+                self.cut.get_or_insert((position, unaccounted));
+            }
+            Taken::End => {
+                self.give(chosen, input, now_ns);
+                let ended = self.let_go(chosen);
+                if self.phase == Phase::Working {
+                    self.call(now_ns, |node, out| node.ended(input, ended, out));
+                }
+                if self.phase == Phase::Working && self.inlets.is_empty() {
+                    self.call(now_ns, |node, out| node.end(out));
+                    if self.phase == Phase::Working {
+                        self.pass_cut(now_ns);
+                        self.phase = Phase::Ending;
+                    }
+                }
+            }
+        }
+        self.pass_cut(now_ns);
+        Step::Moved
+    }
+
+    /// Lets an inlet go that is over; returns where it ended.
+    fn let_go(&mut self, at: usize) -> StreamPosition {
+        let (_, mut inlet) = self.inlets.remove(at);
+        let ended = inlet.position().unwrap_or(StreamPosition::START);
+        self.taken_to = Some(self.taken_to.unwrap_or(StreamPosition::START).max(ended));
+        ended
+    }
+
+    /// Hands what an inlet made ready to the node.
+    fn give(&mut self, at: usize, input: usize, now_ns: u64) {
+        while let Some(packet) = self.inlets.get_mut(at).and_then(|(_, inlet)| inlet.next()) {
+            let sink = matches!(self.work, Work::Sink(_));
+            match packet {
+                Packet::Chunk(chunk) => {
+                    let (position, span) = (chunk.position(), chunk.span());
+                    if !self.call(now_ns, |node, out| node.chunk(input, chunk, out)) {
+                        return;
+                    }
+                    if sink {
+                        self.given.deliver(position, span);
+                    }
+                }
+                Packet::Mark(Mark::Gap(gap)) => {
+                    if sink {
+                        self.given.lose(gap);
+                    }
+                    if !self.call(now_ns, |node, out| node.gap(input, gap, out)) {
+                        return;
+                    }
+                }
+                // Cuts are not handed on, and nothing else is there yet.
+                _ => {}
+            }
+        }
+    }
+
+    /// Passes a cut on when everything before it was given.
+    fn pass_cut(&mut self, now_ns: u64) {
+        let Some((position, unaccounted)) = self.cut else { return };
+        if self.phase != Phase::Working || self.given.position() < position {
+            return;
+        }
+        self.cut = None;
+        let sink = matches!(self.work, Work::Sink(_));
+        if sink {
+            self.cell.settle(position, unaccounted.max(self.given.unaccounted()));
+        }
+        let Self { outlets, given, pool, .. } = self;
+        Out { outlets, given, pool, now_ns, sink }.cut(unaccounted);
+    }
+
+    /// Throws out what is there.
+    fn drain(&mut self, cause: LossCause) -> Step {
+        let single = self.inlets.len() == 1;
+        let mut reached = self.taken_to;
+        let mut at = 0;
+        while let Some((_, inlet)) = self.inlets.get_mut(at) {
+            // What it held, or had in hand.
+            if single && let Some(taken) = inlet.position() {
+                let held = self.given.position();
+                lose_between(&mut self.given, &mut self.outlets, held, taken, cause);
+            }
+            let (given, outlets) = (&mut self.given, &mut self.outlets);
+            let over = inlet.drain(cause, |gap| {
+                if single {
+                    lose_between(given, outlets, gap.position, gap.end(), gap.cause);
+                }
+            });
+            reached = reached.max(inlet.position());
+            if over {
+                self.let_go(at);
+            } else {
+                at += 1;
+            }
+        }
+        if let Some(reached) = reached {
+            let from = self.given.position();
+            lose_between(&mut self.given, &mut self.outlets, from, reached, cause);
+        }
+        if self.inlets.is_empty() {
+            self.phase = Phase::Ending;
+            return Step::Moved;
+        }
+        Step::Nothing
+    }
+
+    /// Whether more may be taken; else until when to wait, 0 for until there is room.
+    fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
+        let mut ready = Ok(());
+        for outlet in &mut self.outlets {
+            if let Err(until_ns) = outlet.is_ready(now_ns) {
+                ready = Err(ready.err().unwrap_or(0).max(until_ns));
+            }
+        }
+        ready
+    }
+
+    fn flush(&mut self) {
+        let end = self.phase == Phase::Ending;
+        self.outlets.retain_mut(Outlet::is_open);
+        for outlet in &mut self.outlets {
+            outlet.flush(end);
+        }
+        self.leaving.retain_mut(|outlet| {
+            outlet.flush(true);
+            outlet.is_open() && !outlet.is_flushed()
+        });
+    }
+
+    /// The task is about to wait.
+    fn arm(&self) {
+        self.inlets.iter().for_each(|(_, inlet)| inlet.arm());
+        self.outlets.iter().chain(&self.leaving).for_each(Outlet::arm);
+    }
+
+    fn work(&mut self, cx: &mut Cx<'_>) -> Poll {
+        let mut armed = false;
+        loop {
+            self.flush();
+            let mut wait = Poll::Idle;
+            if self.phase == Phase::Ending {
+                if self.leaving.is_empty() && self.outlets.iter().all(Outlet::is_flushed) {
+                    return Poll::Done;
+                }
+            } else {
+                match self.is_ready(cx.now_ns()) {
+                    Ok(()) => {
+                        if !armed && !cx.spend() {
+                            return Poll::Again;
+                        }
+                        match self.step(cx.now_ns()) {
+                            Step::Moved => {
+                                armed = false;
+                                continue;
+                            }
+                            Step::Nothing => {}
+                            Step::Until(ns) => wait = Poll::IdleUntil(ns),
+                        }
+                    }
+                    Err(0) if self.outlets.iter().any(Outlet::is_adaptive) => {
+                        wait = Poll::IdleUntil(cx.now_ns().saturating_add(LOOK_AGAIN_NS));
+                    }
+                    Err(0) => {}
+                    Err(until_ns) => wait = Poll::IdleUntil(until_ns),
+                }
+            }
+            if armed {
+                return wait;
+            }
+            armed = true;
+            self.arm();
+        }
+    }
+}
+
+/// Gives a gap for what lies between, as far as it was not given.
+fn lose_between(
+    given: &mut Timeline,
+    outlets: &mut [Outlet],
+    from: StreamPosition,
+    to: StreamPosition,
+    cause: LossCause,
+) {
+    let position = from.max(given.position());
+    let gap = Gap { position, frames: to - position, cause };
+    if gap.frames > Frames::ZERO {
+        given.lose(gap);
+        for outlet in outlets {
+            outlet.gap(gap);
+        }
+    }
+}
+
+impl Task for NodeTask {
+    fn poll(&mut self, cx: &mut Cx<'_>) -> Poll {
+        self.take_edits(cx);
+        let polled = self.work(cx);
+        let now_ns = cx.now_ns();
+        self.cell.given.publish(&self.given);
+        for (_, inlet) in &mut self.inlets {
+            inlet.notify();
+        }
+        for outlet in self.outlets.iter_mut().chain(&mut self.leaving) {
+            outlet.observe(now_ns);
+            outlet.notify();
+        }
+        polled
+    }
+}
+
+impl Drop for NodeTask {
+    fn drop(&mut self) {
+        self.drop_work();
+        let over = self.phase == Phase::Ending;
+        if over {
+            self.given.end();
+        }
+        self.cell.close(self.given, self.taken_to, over);
+    }
+}

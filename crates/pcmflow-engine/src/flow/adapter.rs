@@ -1,6 +1,7 @@
 //! What makes of a link's chunks the format that its node wants; another one where the source changes its format.
 
-use crate::transform::{Chain, Plan, Shape, Transform};
+use super::graph::Edge;
+use crate::transform::{Chain, Cost, Plan, PlanError, Shape, Transform};
 use pcmflow_core::chunk::{AudioChunk, Packet};
 use pcmflow_core::format::StreamFormat;
 use pcmflow_core::ledger::{Conversion, Gap, LossCause};
@@ -12,6 +13,8 @@ use pcmflow_core::stream::Mark;
 pub(super) struct Adapter {
     /// None: any.
     wanted: Option<Shape>,
+    /// What was told to come.
+    planned: Option<Shape>,
     /// What the chunks are that come now; none before the first.
     from: Option<StreamFormat>,
     /// None where nothing needs to be done, or nothing can be.
@@ -22,8 +25,13 @@ pub(super) struct Adapter {
 }
 
 impl Adapter {
-    pub(super) fn new(wanted: Option<Shape>) -> Self {
-        Self { wanted, ..Self::default() }
+    /// What a pipeline needs as it was checked.
+    pub(super) fn new(edge: &Edge) -> Result<Self, PlanError> {
+        let plan = edge.plan.as_ref().filter(|plan| plan.cost() > Cost::Free);
+        let chain = plan.map(Plan::build).transpose()?;
+        let (wanted, planned) = (edge.wanted, edge.shape);
+        let from = planned.map(|shape| shape.format).filter(|_| edge.plan.is_some());
+        Ok(Self { wanted, planned, from, chain, refused: false, conversions: Vec::new() })
     }
 
     /// The format is another from here on: what the chain before held comes out first. Allocates, once a change.
@@ -38,11 +46,10 @@ impl Adapter {
         self.from = Some(format);
         self.refused = false;
         let Some(wanted) = self.wanted else { return };
-        if wanted.block.is_none() && wanted.format == format {
-            return;
-        }
-        match Plan::between(Shape::new(format), wanted).and_then(|plan| plan.build()) {
-            Ok(chain) => self.chain = Some(chain),
+        let from = self.planned.filter(|planned| planned.format == format).unwrap_or(Shape::new(format));
+        match Plan::between(from, wanted).and_then(|plan| Ok((plan.cost(), plan.build()?))) {
+            Ok((Cost::Free, _)) => {}
+            Ok((_, chain)) => self.chain = Some(chain),
             Err(_) => self.refused = true,
         }
     }

@@ -1,0 +1,532 @@
+//! The coordinator: makes tasks of nodes, links of pipelines, and changes both while they run.
+
+use super::adapter::Adapter;
+use super::books::{FlowBooks, Passed};
+use super::cell::{NodeCell, State};
+use super::graph::{Graph, GraphError, Output, Ports};
+use super::link::{LinkCell, LinkConfig, LinkError, link};
+use super::node::{Inflow, Node};
+use super::spec::PipelineConfig;
+use super::task::{Edit, NodeTask, Work};
+use crate::Priority;
+use crate::pressure::Strategy;
+use crate::sync::{Arc, Ordering};
+use crate::task::{SpawnError, Spawner, TaskHandle};
+use crate::transform::PlanError;
+use pcmflow_core::format::StreamPosition;
+use pcmflow_core::ledger::{Losses, Settled};
+use pcmflow_core::pool::BufferRecyclingPool;
+use pcmflow_core::pressure::PressureStats;
+use pcmflow_core::ring::{CircularBuffer, Producer, RingError};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::PoisonError;
+
+/// Edits that may wait for a task.
+const EDITS: usize = 64;
+
+/// Why a flow could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlowError {
+    /// It can't be so: see there.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A link could not be made.
+    #[error("pipeline {pipeline}: {reason}")]
+    Link {
+        /// The pipeline.
+        pipeline: String,
+        /// Why.
+        reason: LinkError,
+    },
+    /// What changes the format could not be made.
+    #[error("pipeline {pipeline}: {reason}")]
+    Plan {
+        /// The pipeline.
+        pipeline: String,
+        /// Why.
+        reason: PlanError,
+    },
+    /// Memory for edits could not be had.
+    #[error("node {name}: {reason}")]
+    Memory {
+        /// The node.
+        name: String,
+        /// Why.
+        reason: RingError,
+    },
+    /// A task could not be brought to its executor.
+    #[error("node {name}: {reason}")]
+    Spawn {
+        /// The node.
+        name: String,
+        /// Why.
+        reason: SpawnError,
+    },
+    /// The node is over, failed or removed: give a new one a name of its own.
+    #[error("node {name} is {state:?}, nothing can be connected to it any more; add another node")]
+    Over {
+        /// The node.
+        name: String,
+        /// What became of it.
+        state: State,
+    },
+    /// The node's task has not made the changes before this one: it hangs, or nobody drives its executor.
+    #[error("node {name} has {EDITS} changes waiting; is its executor driven?")]
+    Busy {
+        /// The node.
+        name: String,
+    },
+}
+
+/// Where tasks are brought: what is critical to a driver of its own.
+#[derive(Debug, Clone)]
+pub struct Executors {
+    /// For nodes with a critical pipeline.
+    pub critical: Spawner,
+    /// For all others.
+    pub shared: Spawner,
+}
+
+impl Executors {
+    /// All to one.
+    ///
+    /// Not RT-safe: meant for set-up.
+    pub fn one(spawner: Spawner) -> Self {
+        Self { critical: spawner.clone(), shared: spawner }
+    }
+}
+
+/// How a node does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// What it is doing.
+    pub state: State,
+    /// What it failed with.
+    pub error: Option<String>,
+    /// What it gave; a sink: what it consumed.
+    pub given: Passed,
+    /// Of a sink: the place up to which all books agreed, or by how much they did not.
+    pub settled: Option<Settled>,
+}
+
+/// How a pipeline does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipelineStatus {
+    /// What was taken from it.
+    pub taken: Passed,
+    /// Chunks and marks in it.
+    pub fill: usize,
+    /// As many as it holds.
+    pub capacity: usize,
+    /// Whether, how often and how long it was nearly full; as of the last edge.
+    pub pressure: PressureStats,
+    /// What is done about that.
+    pub strategy: Strategy,
+    /// Chunks that were taken later than its [`latency_ms_max`](PipelineConfig::latency_ms_max).
+    pub missed: u64,
+    /// Frames that its ring evicted.
+    pub evicted: Losses,
+}
+
+/// How a flow does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlowStatus {
+    /// Its nodes, by name.
+    pub nodes: BTreeMap<String, NodeStatus>,
+    /// Its pipelines, by name.
+    pub pipelines: BTreeMap<String, PipelineStatus>,
+}
+
+impl FlowStatus {
+    /// Whether no node failed and nothing is unaccounted for.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn is_healthy(&self) -> bool {
+        self.nodes.values().all(|node| {
+            node.state != State::Failed
+                && node.given.unaccounted.0 == 0
+                && node.settled.is_none_or(|settled| settled.unaccounted.0 == 0)
+        })
+    }
+}
+
+struct NodeEntry {
+    cell: Arc<NodeCell>,
+    edits: Producer<Edit>,
+    /// Until it is started.
+    held: Option<Box<NodeTask>>,
+    handle: Option<TaskHandle>,
+    /// What it makes comes whether there is room or not.
+    live: bool,
+}
+
+/// Registers nodes and pipelines, starts them, changes them while they run, and keeps their books.
+///
+/// What is added waits for [`start`](Self::start). A pipeline from a node that runs begins where that node is then; one that is
+/// removed ends there, and what was sent is still consumed. Names of what was removed can be used again.
+///
+/// ```
+/// use pcmflow_core::chunk::AudioChunk;
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
+/// use pcmflow_core::block::BlockSize;
+/// use pcmflow_core::stream::{Overflow, StreamConfig, stream};
+/// use pcmflow_engine::flow::*;
+/// use pcmflow_engine::task::{Executor, Rest, StepClock};
+/// use pcmflow_engine::transform::Shape;
+/// struct Count;
+/// impl Node for Count {
+///     fn chunk(&mut self, _: usize, _: AudioChunk, _: &mut Out<'_>) -> Result<(), NodeError> {
+///         Ok(())
+///     }
+/// }
+/// let format = StreamFormat::new(48_000, 1)?;
+/// let config = StreamConfig { format, capacity: Frames(9_600), quantum: Frames(128), overflow: Overflow::DropNewest };
+/// let (mut writer, reader, _) = stream(config)?;
+/// let (_, source) = StreamInflow::new(reader, BlockSize::of::<256>())?;
+/// let (mut executor, spawner) = Executor::new(8)?;
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+/// flow.add_source("microphone", Shape::new(format), true, Box::new(source))?;
+/// flow.add_node("count", Ports::sink(None), Box::new(Count))?;
+/// flow.connect(PipelineConfig::new("microphone", "count"))?;
+/// flow.start()?;
+/// writer.write(&[0.5; 1_000], 0);
+/// drop(writer);
+/// let clock = StepClock::default();
+/// while let Rest::No | Rest::Until(_) = executor.run(&clock) {
+///     clock.advance(100_000);
+/// }
+/// assert_eq!(flow.status().nodes["count"].given.delivered, Frames(1_000));
+/// assert!(flow.is_over() && flow.books().unaccounted() == Frames(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct DataFlowCoordinator {
+    graph: Graph,
+    pool: BufferRecyclingPool,
+    executors: Executors,
+    nodes: BTreeMap<String, NodeEntry>,
+    links: BTreeMap<String, Arc<LinkCell>>,
+    /// Edits of nodes that run, until the next start.
+    pending: Vec<(String, Edit)>,
+    gone_nodes: Vec<(String, Arc<NodeCell>)>,
+    gone_links: Vec<(String, Arc<LinkCell>)>,
+}
+
+impl DataFlowCoordinator {
+    /// A coordinator without nodes; chunks are made of `pool`.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn new(executors: Executors, pool: BufferRecyclingPool) -> Self {
+        Self {
+            graph: Graph::default(),
+            pool,
+            executors,
+            nodes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            pending: Vec::new(),
+            gone_nodes: Vec::new(),
+            gone_links: Vec::new(),
+        }
+    }
+
+    /// What is connected with what.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Adds a source; `live` where its frames come whether there is room or not.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`FlowError::Graph`] for its name, [`FlowError::Memory`].
+    pub fn add_source(
+        &mut self,
+        name: &str,
+        shape: crate::transform::Shape,
+        live: bool,
+        source: Box<dyn Inflow>,
+    ) -> Result<(), FlowError> {
+        self.add(name, Ports::source(shape), live, Work::Source(source))
+    }
+
+    /// Adds a node, or a sink where nothing comes out by its ports.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// As [`add_source`](Self::add_source).
+    pub fn add_node(&mut self, name: &str, ports: Ports, node: Box<dyn Node>) -> Result<(), FlowError> {
+        let sink = ports.output == Output::None;
+        self.add(name, ports, false, if sink { Work::Sink(node) } else { Work::Node(node) })
+    }
+
+    fn add(&mut self, name: &str, ports: Ports, live: bool, work: Work) -> Result<(), FlowError> {
+        let memory = |reason| FlowError::Memory { name: name.to_owned(), reason };
+        let (edits, edits_out) = CircularBuffer::with_capacity(EDITS).map_err(memory)?.split();
+        self.graph.add(name, ports)?;
+        let cell = Arc::new(NodeCell::default());
+        let held = Some(Box::new(NodeTask::new(work, edits_out, self.pool.clone(), cell.clone())));
+        self.nodes.insert(name.to_owned(), NodeEntry { cell, edits, held, handle: None, live });
+        Ok(())
+    }
+
+    /// Adds a pipeline.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`FlowError::Graph`] where it can't be, [`FlowError::Over`] where one of its nodes is over, [`FlowError::Link`] and
+    /// [`FlowError::Plan`] where memory can't be had.
+    pub fn connect(&mut self, config: PipelineConfig) -> Result<(), FlowError> {
+        for name in [&config.from, &config.to] {
+            if let Some(node) = self.nodes.get(name)
+                && !matches!(node.cell.state(), State::Waiting | State::Running)
+            {
+                return Err(FlowError::Over { name: name.clone(), state: node.cell.state() });
+            }
+        }
+        let pipeline = config.name();
+        let live = self.nodes.get(&config.from).is_some_and(|node| node.live);
+        let link_config = LinkConfig {
+            packets: config.packets as usize,
+            strategy: config.strategy,
+            latency_ns_max: u64::from(config.latency_ms_max) * 1_000_000,
+            live,
+        };
+        let edge = self.graph.connect(config)?;
+        let (from, to, input) = (edge.config.from.clone(), edge.config.to.clone(), edge.config.input as usize);
+        let made = Adapter::new(edge)
+            .map_err(|reason| FlowError::Plan { pipeline: pipeline.clone(), reason })
+            .and_then(|adapter| {
+                let ends = link(link_config)
+                    .map_err(|reason| FlowError::Link { pipeline: pipeline.clone(), reason })?;
+                Ok((adapter, ends))
+            });
+        let (adapter, (mut outlet, mut inlet, cell)) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                self.graph.disconnect(&pipeline)?;
+                return Err(error);
+            }
+        };
+        inlet.adapter = adapter;
+        match self.nodes.get_mut(&to).and_then(|node| node.held.as_mut()) {
+            Some(task) => task.inlets.push((input, inlet)),
+            None => self.pending.push((to, Edit::Input(input, Box::new(inlet)))),
+        }
+        match self.nodes.get_mut(&from).and_then(|node| node.held.as_mut()) {
+            Some(task) => {
+                outlet.begin(StreamPosition::START);
+                task.outlets.push(outlet);
+            }
+            None => self.pending.push((from, Edit::Attach(Box::new(outlet)))),
+        }
+        if let Some(before) = self.links.insert(pipeline.clone(), cell) {
+            self.gone_links.push((pipeline, before));
+        }
+        Ok(())
+    }
+
+    /// Starts what was added since the last start.
+    ///
+    /// Not RT-safe: allocates, and wakes executors.
+    ///
+    /// # Errors
+    /// [`FlowError::Spawn`], [`FlowError::Busy`]; what is not started then is tried again with the next call.
+    pub fn start(&mut self) -> Result<(), FlowError> {
+        let names: Vec<String> = self.nodes.keys().cloned().collect();
+        for name in names {
+            let priority = self.priority(&name);
+            let Some(node) = self.nodes.get_mut(&name) else { continue };
+            let Some(task) = node.held.take() else { continue };
+            let executor = match priority {
+                Priority::Critical => &self.executors.critical,
+                _ => &self.executors.shared,
+            };
+            let handle =
+                executor.spawn(priority, task).map_err(|reason| FlowError::Spawn { name, reason })?;
+            node.handle = Some(handle);
+        }
+        // Inputs come before what fills them, in the order in which they were asked for.
+        for (name, edit) in std::mem::take(&mut self.pending) {
+            self.edit(&name, edit)?;
+        }
+        Ok(())
+    }
+
+    /// The most urgent of what begins or ends at a node.
+    fn priority(&self, name: &str) -> Priority {
+        let touching = self.graph.edges.values().filter(|edge| edge.config.from == name || edge.config.to == name);
+        touching.map(|edge| edge.config.priority).min().unwrap_or_default()
+    }
+
+    fn edit(&mut self, name: &str, edit: Edit) -> Result<(), FlowError> {
+        let Some(node) = self.nodes.get_mut(name) else { return Ok(()) };
+        match node.edits.push(edit) {
+            Ok(()) => {}
+            // Over: there is nothing to be changed any more.
+            Err(refused) if refused.is_closed() => {}
+            Err(_) => return Err(FlowError::Busy { name: name.to_owned() }),
+        }
+        if let Some(handle) = &node.handle {
+            handle.waker().wake();
+        }
+        Ok(())
+    }
+
+    /// Takes a pipeline out: what was sent is still taken at its other end, then that input is over.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
+    pub fn disconnect(&mut self, name: &str) -> Result<(), FlowError> {
+        let edge = self.graph.disconnect(name)?;
+        self.detach(name, &edge.config)
+    }
+
+    fn detach(&mut self, name: &str, config: &PipelineConfig) -> Result<(), FlowError> {
+        let Some(cell) = self.links.remove(name) else { return Ok(()) };
+        self.gone_links.push((name.to_owned(), cell.clone()));
+        self.pending.retain(|(_, edit)| match edit {
+            Edit::Attach(outlet) => !Arc::ptr_eq(&outlet.cell, &cell),
+            Edit::Input(_, inlet) => !Arc::ptr_eq(&inlet.cell, &cell),
+            _ => true,
+        });
+        if let Some(task) = self.nodes.get_mut(&config.to).and_then(|node| node.held.as_mut()) {
+            task.inlets.retain(|(_, inlet)| !Arc::ptr_eq(&inlet.cell, &cell));
+        }
+        match self.nodes.get_mut(&config.from).and_then(|node| node.held.as_mut()) {
+            Some(task) => task.outlets.retain(|outlet| !Arc::ptr_eq(&outlet.cell, &cell)),
+            None => self.edit(&config.from, Edit::Detach(cell))?,
+        }
+        Ok(())
+    }
+
+    /// Takes a node out, with the pipelines that begin or end there. What waits for it is lost, posted as
+    /// [`LossCause::Removed`](pcmflow_core::ledger::LossCause::Removed), and told to whoever is behind it.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
+    pub fn remove(&mut self, name: &str) -> Result<(), FlowError> {
+        let edges = self.graph.remove(name)?;
+        // First, so that nothing more is given to it than what is lost.
+        self.edit(name, Edit::Remove)?;
+        for edge in &edges {
+            if edge.config.to == name {
+                self.detach(&edge.config.name(), &edge.config)?;
+            } else if let Some(cell) = self.links.remove(&edge.config.name()) {
+                self.gone_links.push((edge.config.name(), cell));
+            }
+        }
+        if let Some(node) = self.nodes.remove(name) {
+            self.gone_nodes.push((name.to_owned(), node.cell.clone()));
+        }
+        Ok(())
+    }
+
+    /// Changes what is done when a pipeline is full.
+    ///
+    /// Not RT-safe: wakes an executor.
+    ///
+    /// # Errors
+    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
+    pub fn set_strategy(&mut self, pipeline: &str, strategy: Strategy) -> Result<(), FlowError> {
+        let mut edge = self.graph.disconnect(pipeline)?;
+        edge.config.strategy = strategy;
+        let from = edge.config.from.clone();
+        self.graph.edges.insert(pipeline.to_owned(), edge);
+        let Some(cell) = self.links.get(pipeline).cloned() else { return Ok(()) };
+        match self.nodes.get_mut(&from).and_then(|node| node.held.as_mut()) {
+            Some(task) => {
+                for outlet in task.outlets.iter_mut().filter(|outlet| Arc::ptr_eq(&outlet.cell, &cell)) {
+                    outlet.set_strategy(strategy);
+                }
+                Ok(())
+            }
+            None => self.edit(&from, Edit::Strategy(cell, strategy)),
+        }
+    }
+
+    /// Asks every source to end: what it gave is still consumed, then the flow [is over](Self::is_over).
+    ///
+    /// Not RT-safe: wakes executors.
+    ///
+    /// # Errors
+    /// [`FlowError::Busy`].
+    pub fn stop(&mut self) -> Result<(), FlowError> {
+        let sources: Vec<String> =
+            self.graph.nodes.iter().filter(|(_, ports)| ports.inputs == 0).map(|(name, _)| name.clone()).collect();
+        sources.iter().try_for_each(|name| self.edit(name, Edit::Remove))
+    }
+
+    /// Whether every task that was started is over, also those of nodes that were removed.
+    ///
+    /// Not RT-safe: locks.
+    pub fn is_over(&self) -> bool {
+        let cells = self.nodes.values().filter(|node| node.held.is_none()).map(|node| &node.cell);
+        let mut cells = cells.chain(self.gone_nodes.iter().map(|(_, cell)| cell));
+        cells.all(|cell| cell.books().given.is_some())
+    }
+
+    /// How everything does now. Each figure is of its own instant; only `settled` is a claim about all frames before a place.
+    ///
+    /// Not RT-safe: allocates, and locks.
+    pub fn status(&self) -> FlowStatus {
+        let node = |cell: &NodeCell| NodeStatus {
+            state: cell.state(),
+            error: cell.error(),
+            given: cell.given.read(),
+            settled: cell.settled(),
+        };
+        let pipeline = |cell: &LinkCell| {
+            let gauge = cell.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (pressure, strategy) = *cell.pressure.lock().unwrap_or_else(PoisonError::into_inner);
+            PipelineStatus {
+                taken: cell.taken.read(),
+                fill: gauge.occupancy(),
+                capacity: gauge.capacity(),
+                pressure,
+                strategy,
+                missed: cell.missed.load(Ordering::Relaxed),
+                evicted: gauge.evicted(),
+            }
+        };
+        FlowStatus {
+            nodes: self.nodes.iter().map(|(name, entry)| (name.clone(), node(&entry.cell))).collect(),
+            pipelines: self.links.iter().map(|(name, cell)| (name.clone(), pipeline(cell))).collect(),
+        }
+    }
+
+    /// The books of everything that is over; of what still runs, that they are not closed. What was removed has `#` and a number
+    /// behind its name.
+    ///
+    /// Not RT-safe: allocates, and locks.
+    pub fn books(&self) -> FlowBooks {
+        let link = |cell: &LinkCell| cell.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut books = FlowBooks::default();
+        books.nodes.extend(self.nodes.iter().map(|(name, node)| (name.clone(), node.cell.books())));
+        books.pipelines.extend(self.links.iter().map(|(name, cell)| (name.clone(), link(cell))));
+        for (number, (name, cell)) in self.gone_nodes.iter().enumerate() {
+            books.nodes.insert(format!("{name}#{number}"), cell.books());
+        }
+        for (number, (name, cell)) in self.gone_links.iter().enumerate() {
+            books.pipelines.insert(format!("{name}#{number}"), link(cell));
+        }
+        books
+    }
+}
+
+impl fmt::Debug for DataFlowCoordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataFlowCoordinator").field("graph", &self.graph).finish_non_exhaustive()
+    }
+}

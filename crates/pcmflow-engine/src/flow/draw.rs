@@ -1,0 +1,51 @@
+//! A graph as a drawing, for Graphviz and for Mermaid: nodes with their delay, pipelines with format, plan and delay.
+
+use super::graph::{Edge, Graph};
+use std::fmt::Write;
+
+fn ms(ns: u64) -> String {
+    format!("{}.{:01} ms", ns / 1_000_000, ns / 100_000 % 10)
+}
+
+/// What stands at a pipeline.
+fn label(edge: &Edge) -> Vec<String> {
+    let mut lines = vec![edge.shape.map_or_else(|| "format not known yet".to_owned(), |shape| shape.to_string())];
+    if let Some(plan) = edge.plan.as_ref().filter(|plan| plan.from() != plan.to()) {
+        lines.push(format!("{plan}: {}", ms(plan.latency().ns)));
+    }
+    lines.push(format!("{}, {}", edge.config.priority, edge.config.strategy.name()));
+    lines
+}
+
+impl Graph {
+    /// The graph in Graphviz's language.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn to_dot(&self) -> String {
+        let mut text = String::from("digraph flow {\n  rankdir=LR;\n  node [shape=box];\n");
+        for name in self.nodes.keys() {
+            let _ = writeln!(text, "  \"{name}\" [label=\"{name}\\n{}\"];", ms(self.latency_ns(name)));
+        }
+        for edge in self.edges.values() {
+            let (from, to, label) = (&edge.config.from, &edge.config.to, label(edge).join("\\n"));
+            let _ = writeln!(text, "  \"{from}\" -> \"{to}\" [label=\"{label}\"];");
+        }
+        text + "}\n"
+    }
+
+    /// The graph in Mermaid's language.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn to_mermaid(&self) -> String {
+        let mut text = String::from("flowchart LR\n");
+        let number = |name: &str| self.nodes.keys().position(|other| other == name).unwrap_or(0);
+        for name in self.nodes.keys() {
+            let _ = writeln!(text, "  n{}[\"{name}<br>{}\"]", number(name), ms(self.latency_ns(name)));
+        }
+        for edge in self.edges.values() {
+            let (from, to) = (number(&edge.config.from), number(&edge.config.to));
+            let _ = writeln!(text, "  n{from} -->|\"{}\"| n{to}", label(edge).join("<br>"));
+        }
+        text
+    }
+}

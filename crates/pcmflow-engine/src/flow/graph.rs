@@ -1,0 +1,430 @@
+//! The graph of a flow: what may be connected with what, in which format, and with which delay. Pure: nothing runs here.
+
+use super::spec::PipelineConfig;
+use crate::transform::{Plan, PlanError, Shape};
+use pcmflow_core::format::{FormatError, Frames};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What comes out of a node.
+///
+/// ```
+/// use pcmflow_engine::flow::Output;
+/// assert_eq!(Output::default(), Output::None);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Output {
+    /// Nothing: it is a sink.
+    #[default]
+    None,
+    /// What comes in at the first input.
+    Same,
+    /// Chunks of this shape.
+    Shape(Shape),
+}
+
+/// What goes into a node and comes out of it.
+///
+/// ```
+/// use pcmflow_core::format::StreamFormat;
+/// use pcmflow_engine::flow::{Output, Ports};
+/// use pcmflow_engine::transform::Shape;
+/// let source = Ports::source(Shape::new(StreamFormat::new(48_000, 2)?));
+/// assert_eq!((source.inputs, Ports::sink(None).inputs, Ports::sink(None).output), (0, 1, Output::None));
+/// # Ok::<(), pcmflow_core::format::FormatError>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// How many inputs it has; each takes one pipeline.
+    pub inputs: u32,
+    /// What it wants at each of them; none: whatever comes.
+    pub wants: Option<Shape>,
+    /// What comes out.
+    pub output: Output,
+    /// How long a frame stays in it, in nanoseconds.
+    pub latency_ns: u64,
+}
+
+impl Ports {
+    /// A source of this shape.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn source(shape: Shape) -> Self {
+        Self { output: Output::Shape(shape), ..Self::default() }
+    }
+
+    /// A sink that wants this, or whatever comes.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn sink(wants: Option<Shape>) -> Self {
+        Self { inputs: 1, wants, ..Self::default() }
+    }
+
+    /// A node with one input that gives the shape that comes in.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn node(wants: Option<Shape>) -> Self {
+        Self { inputs: 1, wants, output: Output::Same, latency_ns: 0 }
+    }
+
+    /// A node that joins so many inputs of one shape.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn join(inputs: u32, shape: Shape) -> Self {
+        Self { inputs, wants: Some(shape), output: Output::Shape(shape), latency_ns: 0 }
+    }
+}
+
+/// Why a flow can't be as it was asked for. Each names the place.
+///
+/// ```
+/// use pcmflow_engine::flow::{Graph, PipelineConfig, Ports};
+/// let mut graph = Graph::default();
+/// graph.add("meter", Ports::sink(None))?;
+/// let error = graph.connect(PipelineConfig::new("mikrophone", "meter")).unwrap_err();
+/// assert_eq!(error.to_string(), "pipeline mikrophone→meter: there is no node mikrophone; there are: meter");
+/// # Ok::<(), pcmflow_engine::flow::GraphError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// Two nodes have one name.
+    #[error("node {name}: there is one of that name already; give this one another")]
+    DuplicateNode {
+        /// The name.
+        name: String,
+    },
+    /// A name that can't be one.
+    #[error("node {name:?}: a name is not empty and has none of these: → \" line breaks")]
+    Name {
+        /// The refused name.
+        name: String,
+    },
+    /// There is no such node.
+    #[error("pipeline {pipeline}: there is no node {name}; there are: {known}")]
+    UnknownNode {
+        /// The pipeline that names it.
+        pipeline: String,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// There is no such node to do something with.
+    #[error("there is no node {name}; there are: {known}")]
+    NoNode {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// There is no such pipeline.
+    #[error("there is no pipeline {name}; there are: {known}")]
+    NoPipeline {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// The sending node is a sink.
+    #[error("pipeline {pipeline}: {name} is a sink, nothing comes out of it")]
+    NoOutput {
+        /// The pipeline.
+        pipeline: String,
+        /// The sink.
+        name: String,
+    },
+    /// The receiving node has no such input.
+    #[error("pipeline {pipeline}: {name} has {inputs} inputs, from 0; there is no input {input}")]
+    NoInput {
+        /// The pipeline.
+        pipeline: String,
+        /// The receiving node.
+        name: String,
+        /// How many it has.
+        inputs: u32,
+        /// What was asked for.
+        input: u32,
+    },
+    /// Another pipeline goes to that input.
+    #[error("pipeline {pipeline}: input {input} of {name} is fed by {by} already; remove that first, or use a join")]
+    TwoWriters {
+        /// The pipeline.
+        pipeline: String,
+        /// The receiving node.
+        name: String,
+        /// The input.
+        input: u32,
+        /// What feeds it.
+        by: String,
+    },
+    /// Frames would go round and round.
+    #[error("pipeline {pipeline} would make a cycle: {path}")]
+    Cycle {
+        /// The pipeline.
+        pipeline: String,
+        /// The nodes on the way round.
+        path: String,
+    },
+    /// The format does not fit, and nothing makes it fit.
+    #[error("pipeline {pipeline}: {reason}")]
+    Format {
+        /// The pipeline.
+        pipeline: String,
+        /// Both formats, and why.
+        reason: PlanError,
+    },
+    /// A format that can't be one.
+    #[error("pipeline {pipeline}: format: {reason}")]
+    NoFormat {
+        /// The pipeline.
+        pipeline: String,
+        /// The number that is out of range.
+        reason: FormatError,
+    },
+    /// A number is out of range.
+    #[error("pipeline {pipeline}: packets is {packets}, allowed are 2 to {}", PipelineConfig::PACKETS_MAX)]
+    Packets {
+        /// The pipeline.
+        pipeline: String,
+        /// The refused number.
+        packets: u32,
+    },
+}
+
+/// A pipeline as it was checked.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// What was asked for.
+    pub config: PipelineConfig,
+    /// What comes in; none while what is before it is not connected.
+    pub shape: Option<Shape>,
+    /// What the receiving node is given, where that matters.
+    pub wanted: Option<Shape>,
+    /// How the one becomes the other; none where nothing is to be done.
+    pub plan: Option<Plan>,
+}
+
+/// Nodes and pipelines, checked with each that is added.
+///
+/// ```
+/// use pcmflow_core::format::StreamFormat;
+/// use pcmflow_engine::flow::{Graph, PipelineConfig, Ports};
+/// use pcmflow_engine::transform::Shape;
+/// let mut graph = Graph::default();
+/// graph.add("microphone", Ports::source(Shape::new(StreamFormat::new(48_000, 2)?)))?;
+/// graph.add("recogniser", Ports::sink(Some(Shape::new(StreamFormat::new(16_000, 1)?))))?;
+/// graph.connect(PipelineConfig::new("microphone", "recogniser"))?;
+/// assert!(graph.latency_ns("recogniser") > 10_000_000); // of the filter
+/// assert!(graph.to_dot().contains("\"microphone\" -> \"recogniser\""));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    pub(super) nodes: BTreeMap<String, Ports>,
+    /// By name.
+    pub(super) edges: BTreeMap<String, Edge>,
+}
+
+impl Graph {
+    /// Adds a node.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`GraphError::DuplicateNode`], [`GraphError::Name`].
+    pub fn add(&mut self, name: &str, ports: Ports) -> Result<(), GraphError> {
+        if name.is_empty() || name.contains(['→', '"', '\n', '\r']) {
+            return Err(GraphError::Name { name: name.to_owned() });
+        }
+        if self.nodes.contains_key(name) {
+            return Err(GraphError::DuplicateNode { name: name.to_owned() });
+        }
+        self.nodes.insert(name.to_owned(), ports);
+        Ok(())
+    }
+
+    /// Adds a pipeline.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// Any other [`GraphError`]; nothing is changed then.
+    pub fn connect(&mut self, config: PipelineConfig) -> Result<&Edge, GraphError> {
+        let pipeline = config.name();
+        let from = *self.known(&pipeline, &config.from)?;
+        let to = *self.known(&pipeline, &config.to)?;
+        if from.output == Output::None {
+            return Err(GraphError::NoOutput { pipeline, name: config.from });
+        }
+        let (name, input) = (config.to.clone(), config.input);
+        if input >= to.inputs {
+            return Err(GraphError::NoInput { pipeline, name, inputs: to.inputs, input });
+        }
+        if let Some(by) = self.edges.values().find(|edge| edge.config.to == name && edge.config.input == input) {
+            let by = by.config.from.clone();
+            return Err(GraphError::TwoWriters { pipeline, name, input, by });
+        }
+        if !(2..=PipelineConfig::PACKETS_MAX).contains(&config.packets) {
+            return Err(GraphError::Packets { pipeline, packets: config.packets });
+        }
+        if let Some(path) = self.path(&config.to, &config.from) {
+            let path = format!("{} → {}", config.from, path.join(" → "));
+            return Err(GraphError::Cycle { pipeline, path });
+        }
+        let shape = self.output_of(&config.from);
+        let edge = Self::edge(config, shape, to)?;
+        let mut changed = self.clone();
+        changed.edges.insert(pipeline.clone(), edge);
+        // Nodes that give what comes in: their formats are known only now.
+        changed.resolve(&name)?;
+        *self = changed;
+        self.edges.get(&pipeline).ok_or(GraphError::NoPipeline { name: pipeline, known: String::new() })
+    }
+
+    fn edge(config: PipelineConfig, shape: Option<Shape>, to: Ports) -> Result<Edge, GraphError> {
+        let pipeline = config.name();
+        let format = match config.format {
+            Some(spec) => Some(spec.format().map_err(|reason| GraphError::NoFormat { pipeline: pipeline.clone(), reason })?),
+            None => None,
+        };
+        let format = format.or(to.wants.map(|wants| wants.format)).or(shape.map(|shape| shape.format));
+        let block = config.block_frames.map(Frames).or(to.wants.and_then(|wants| wants.block));
+        let asked = config.format.is_some() || to.wants.is_some() || block.is_some();
+        let wanted = format.filter(|_| asked).map(|format| Shape { format, block });
+        let plan = match (shape, wanted) {
+            (Some(from), Some(wanted)) => Some(
+                Plan::between(from, wanted)
+                    .map_err(|reason| GraphError::Format { pipeline: pipeline.clone(), reason })?,
+            ),
+            _ => None,
+        };
+        // A node that is fed in a shape that it does not take.
+        if let (Some(wants), Some(wanted)) = (to.wants, wanted)
+            && wants.format != wanted.format
+        {
+            let from = Shape::new(wanted.format);
+            Plan::between(from, wants).map_err(|reason| GraphError::Format { pipeline, reason })?;
+        }
+        Ok(Edge { config, shape, wanted, plan })
+    }
+
+    /// Works out the formats behind `name`.
+    fn resolve(&mut self, name: &str) -> Result<(), GraphError> {
+        let shape = self.output_of(name);
+        let behind: Vec<String> =
+            self.edges.iter().filter(|(_, edge)| edge.config.from == name).map(|(name, _)| name.clone()).collect();
+        for pipeline in behind {
+            let Some(edge) = self.edges.get(&pipeline) else { continue };
+            if edge.shape == shape {
+                continue;
+            }
+            let config = edge.config.clone();
+            let Some(to) = self.nodes.get(&config.to).copied() else { continue };
+            let next = config.to.clone();
+            self.edges.insert(pipeline, Self::edge(config, shape, to)?);
+            self.resolve(&next)?;
+        }
+        Ok(())
+    }
+
+    /// What comes out of a node, as far as it is known.
+    fn output_of(&self, name: &str) -> Option<Shape> {
+        match self.nodes.get(name)?.output {
+            Output::None => None,
+            Output::Shape(shape) => Some(shape),
+            Output::Same => {
+                let into = self.edges.values().find(|edge| edge.config.to == name && edge.config.input == 0)?;
+                into.wanted.or(into.shape)
+            }
+        }
+    }
+
+    fn known(&self, pipeline: &str, name: &str) -> Result<&Ports, GraphError> {
+        self.nodes.get(name).ok_or_else(|| GraphError::UnknownNode {
+            pipeline: pipeline.to_owned(),
+            name: name.to_owned(),
+            known: self.names(),
+        })
+    }
+
+    fn names(&self) -> String {
+        self.nodes.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A way from one node to another, both included.
+    fn path(&self, from: &str, to: &str) -> Option<Vec<String>> {
+        let mut stack = vec![vec![from.to_owned()]];
+        let mut seen = BTreeSet::from([from.to_owned()]);
+        while let Some(path) = stack.pop() {
+            let last = path.last()?;
+            if last == to {
+                return Some(path);
+            }
+            for edge in self.edges.values().filter(|edge| edge.config.from == *last) {
+                if seen.insert(edge.config.to.clone()) {
+                    let mut longer = path.clone();
+                    longer.push(edge.config.to.clone());
+                    stack.push(longer);
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes a pipeline out.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`GraphError::NoPipeline`].
+    pub fn disconnect(&mut self, name: &str) -> Result<Edge, GraphError> {
+        self.edges.remove(name).ok_or_else(|| GraphError::NoPipeline {
+            name: name.to_owned(),
+            known: self.edges.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Takes a node out, and the pipelines that begin or end there.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`GraphError::NoNode`].
+    pub fn remove(&mut self, name: &str) -> Result<Vec<Edge>, GraphError> {
+        if self.nodes.remove(name).is_none() {
+            return Err(GraphError::NoNode { name: name.to_owned(), known: self.names() });
+        }
+        let gone: Vec<String> = (self.edges.iter())
+            .filter(|(_, edge)| edge.config.from == name || edge.config.to == name)
+            .map(|(name, _)| name.clone())
+            .collect();
+        Ok(gone.iter().filter_map(|name| self.edges.remove(name)).collect())
+    }
+
+    /// The delay from the farthest source to the end of a node: the sum of what is declared on the way. What waits in links is
+    /// not in it.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn latency_ns(&self, name: &str) -> u64 {
+        let Some(ports) = self.nodes.get(name) else { return 0 };
+        let before = self.edges.values().filter(|edge| edge.config.to == name).map(|edge| {
+            let planned = edge.plan.as_ref().map_or(0, |plan| plan.latency().ns);
+            self.latency_ns(&edge.config.from).saturating_add(planned)
+        });
+        before.max().unwrap_or(0).saturating_add(ports.latency_ns)
+    }
+
+    /// The pipelines, by name.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn edges(&self) -> impl Iterator<Item = (&str, &Edge)> {
+        self.edges.iter().map(|(name, edge)| (name.as_str(), edge))
+    }
+
+    /// The nodes, by name.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Ports)> {
+        self.nodes.iter().map(|(name, ports)| (name.as_str(), ports))
+    }
+}

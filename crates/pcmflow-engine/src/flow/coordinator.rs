@@ -17,7 +17,7 @@ use pcmflow_core::format::StreamPosition;
 use pcmflow_core::ledger::{Losses, Settled};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::pressure::PressureStats;
-use pcmflow_core::ring::{CircularBuffer, Producer, RingError};
+use pcmflow_core::ring::{CircularBuffer, Producer, PushError, RingError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::PoisonError;
@@ -371,7 +371,7 @@ impl DataFlowCoordinator {
         match node.edits.push(edit) {
             Ok(()) => {}
             // Over: there is nothing to be changed any more.
-            Err(refused) if refused.is_closed() => {}
+            Err(PushError::Closed(_)) => {}
             Err(_) => return Err(FlowError::Busy { name: name.to_owned() }),
         }
         if let Some(handle) = &node.handle {

@@ -27,3 +27,6 @@ pub use link::LinkError;
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};
 pub use spec::{FlowSpec, FormatSpec, NodeSpec, PipelineConfig};
 pub use stream_inflow::{StreamFeed, StreamInflow};
+
+#[cfg(all(test, not(pcmflow_loom)))]
+mod tests;

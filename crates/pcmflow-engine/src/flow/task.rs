@@ -204,8 +204,7 @@ impl NodeTask {
         if let Phase::Draining(cause) = self.phase {
             return self.drain(cause);
         }
-        if let Work::Source(source) = &mut self.work {
-            let Self { outlets, given, pool, .. } = &mut *self;
+        if let Self { work: Work::Source(source), outlets, given, pool, .. } = &mut *self {
             let mut out = Out { outlets, given, pool, now_ns, sink: false };
             let polled = catch_unwind(AssertUnwindSafe(|| source.poll(&mut out)));
             return match self.passed(polled) {

@@ -1,0 +1,106 @@
+//! Nodes that panic, sinks that never take, graphs that can't be: an error that names the place, and the rest goes on.
+
+use super::super::*;
+use super::witness::*;
+use crate::pressure::Strategy;
+use crate::transform::Shape;
+use pcmflow_core::chunk::AudioChunk;
+use pcmflow_core::ledger::LossCause;
+
+#[test]
+fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {
+    let mut bench = Bench::new();
+    bench.source("source", Numbers::new(format(48_000, 1), 48, 48_000));
+    let dead = bench.failing("dead", None, 1.0, 4_800);
+    let lives = bench.witness("lives", None, 1.0);
+    bench.connect("source", "dead", Strategy::Block);
+    bench.connect("source", "lives", Strategy::Block);
+    bench.flow.start().unwrap();
+    let books = bench.finish();
+    lives.lock().unwrap().assert_tiles(0, 48_000);
+    assert_eq!(lives.lock().unwrap().frames(None), 48_000);
+    let status = &bench.flow.status().nodes["dead"];
+    assert_eq!((status.state, status.error.as_deref()), (State::Failed, Some("panicked: told to")));
+    assert!(!bench.flow.status().is_healthy());
+    assert!(!dead.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).ended);
+    let given = books.nodes["dead"].given.unwrap();
+    assert_eq!((given.delivered().0, given.lost()[LossCause::DeadModule].0), (4_800, 43_200));
+}
+
+#[test]
+fn behind_a_node_that_fails_there_are_gaps_and_the_end() {
+    struct Fails;
+    impl Node for Fails {
+        fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+            if chunk.position().0 >= 4_800 {
+                return Err("the disk is full".into());
+            }
+            out.chunk(chunk);
+            Ok(())
+        }
+    }
+    let mut bench = Bench::new();
+    bench.source("source", Numbers::new(format(48_000, 1), 48, 48_000));
+    bench.flow.add_node("disk", Ports::node(None), Box::new(Fails)).unwrap();
+    let seen = bench.witness("sink", None, 1.0);
+    bench.connect("source", "disk", Strategy::Block);
+    bench.connect("disk", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.finish();
+    let seen = seen.lock().unwrap();
+    seen.assert_tiles(0, 48_000);
+    assert_eq!((seen.frames(Some(LossCause::DeadModule)), seen.ended), (43_200, true));
+    assert_eq!(bench.flow.status().nodes["disk"].error.as_deref(), Some("the disk is full"));
+}
+
+#[test]
+fn a_source_that_panics_ends_its_stream() {
+    struct Bad(u32);
+    impl Inflow for Bad {
+        fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+            self.0 += 1;
+            assert!(self.0 < 5, "no more");
+            let at = out.position().0;
+            out.chunk(chunk(out.pool(), format(48_000, 1), at, 48, 0).unwrap());
+            Ok(Inflowed::More)
+        }
+    }
+    let mut bench = Bench::new();
+    bench.flow.add_source("bad", Shape::new(format(48_000, 1)), false, Box::new(Bad(0))).unwrap();
+    let seen = bench.witness("sink", None, 1.0);
+    bench.connect("bad", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.finish();
+    seen.lock().unwrap().assert_tiles(0, 4 * 48);
+    assert!(seen.lock().unwrap().ended);
+    assert_eq!(bench.flow.status().nodes["bad"].error.as_deref(), Some("panicked: no more"));
+}
+
+#[test]
+fn what_can_not_be_names_the_place() {
+    let mut bench = Bench::new();
+    bench.source("source", Numbers::new(format(48_000, 6), 48, 48));
+    bench.pass("a");
+    bench.pass("b");
+    bench.witness("quad", Some(Shape::new(format(48_000, 4))), 0.0);
+    bench.connect("a", "b", Strategy::Block);
+    let mut refused = |from: &str, to: &str| {
+        bench.flow.connect(PipelineConfig::new(from, to)).unwrap_err().to_string()
+    };
+    assert_eq!(refused("b", "a"), "pipeline b→a would make a cycle: b → a → b");
+    assert_eq!(refused("a", "a"), "pipeline a→a would make a cycle: a → a");
+    assert_eq!(refused("c", "a"), "pipeline c→a: there is no node c; there are: a, b, quad, source");
+    assert_eq!(refused("quad", "a"), "pipeline quad→a: quad is a sink, nothing comes out of it");
+    assert_eq!(refused("a", "source"), "pipeline a→source: source has 0 inputs, from 0; there is no input 0");
+    let text = refused("source", "b");
+    assert_eq!(text, "pipeline source→b: input 0 of b is fed by a already; remove that first, or use a join");
+    let text = refused("source", "quad");
+    assert!(text.contains("source→quad") && text.contains("6 channels") && text.contains("4 channels"), "{text}");
+    // Where the format is known only later, it is refused then; and nothing is changed by that.
+    bench.connect("b", "quad", Strategy::Block);
+    let text = bench.flow.connect(PipelineConfig::new("source", "a")).unwrap_err().to_string();
+    assert!(text.contains("b→quad") && text.contains("6 channels"), "{text}");
+    assert_eq!(bench.flow.graph().edges().count(), 2);
+    assert!(matches!(bench.flow.add_node("a", Ports::sink(None), Box::new(Pass)), Err(FlowError::Graph(GraphError::DuplicateNode { .. }))));
+    assert!(bench.flow.disconnect("x→y").unwrap_err().to_string().starts_with("there is no pipeline x→y"));
+}

@@ -13,7 +13,6 @@ use crate::pressure::Strategy;
 use crate::sync::{Arc, Ordering};
 use crate::task::{SpawnError, Spawner, TaskHandle};
 use crate::transform::PlanError;
-use pcmflow_core::format::StreamPosition;
 use pcmflow_core::ledger::{Losses, Settled};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::pressure::PressureStats;
@@ -308,7 +307,7 @@ impl DataFlowCoordinator {
                     .map_err(|reason| FlowError::Link { pipeline: pipeline.clone(), reason })?;
                 Ok((adapter, ends))
             });
-        let (adapter, (mut outlet, mut inlet, cell)) = match made {
+        let (adapter, (outlet, mut inlet, cell)) = match made {
             Ok(made) => made,
             Err(error) => {
                 self.graph.disconnect(&pipeline)?;
@@ -321,10 +320,7 @@ impl DataFlowCoordinator {
             None => self.pending.push((to, Edit::Input(input, Box::new(inlet)))),
         }
         match self.nodes.get_mut(&from).and_then(|node| node.held.as_mut()) {
-            Some(task) => {
-                outlet.begin(StreamPosition::START);
-                task.outlets.push(outlet);
-            }
+            Some(task) => task.outlets.push(outlet),
             None => self.pending.push((from, Edit::Attach(Box::new(outlet)))),
         }
         if let Some(before) = self.links.insert(pipeline.clone(), cell) {

@@ -1,6 +1,6 @@
 //! The graph of a flow: what may be connected with what, in which format, and with which delay. Pure: nothing runs here.
 
-use super::spec::PipelineConfig;
+use super::spec::{FlowSpec, NodeSpec, PipelineConfig};
 use crate::transform::{Plan, PlanError, Shape};
 use pcmflow_core::format::{FormatError, Frames};
 use std::collections::{BTreeMap, BTreeSet};
@@ -406,12 +406,42 @@ impl Graph {
     ///
     /// Not RT-safe: allocates.
     pub fn latency_ns(&self, name: &str) -> u64 {
+        self.latency_to(name, &mut BTreeMap::new())
+    }
+
+    fn latency_to<'a>(&'a self, name: &'a str, known: &mut BTreeMap<&'a str, u64>) -> u64 {
+        if let Some(latency_ns) = known.get(name) {
+            return *latency_ns;
+        }
         let Some(ports) = self.nodes.get(name) else { return 0 };
-        let before = self.edges.values().filter(|edge| edge.config.to == name).map(|edge| {
-            let planned = edge.plan.as_ref().map_or(0, |plan| plan.latency().ns);
-            self.latency_ns(&edge.config.from).saturating_add(planned)
-        });
-        before.max().unwrap_or(0).saturating_add(ports.latency_ns)
+        let mut before_ns = 0;
+        for edge in self.edges.values().filter(|edge| edge.config.to == name) {
+            let planned_ns = edge.plan.as_ref().map_or(0, |plan| plan.latency().ns);
+            before_ns = before_ns.max(self.latency_to(&edge.config.from, known).saturating_add(planned_ns));
+        }
+        let latency_ns = before_ns.saturating_add(ports.latency_ns);
+        known.insert(name, latency_ns);
+        latency_ns
+    }
+
+    /// A flow file's graph: `ports` says what goes into a node of some kind and comes out of it.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// Any [`GraphError`], or what `ports` says.
+    pub fn of<E: From<GraphError>>(
+        spec: &FlowSpec,
+        mut ports: impl FnMut(&NodeSpec) -> Result<Ports, E>,
+    ) -> Result<Self, E> {
+        let mut graph = Self::default();
+        for node in &spec.nodes {
+            graph.add(&node.name, ports(node)?)?;
+        }
+        for pipeline in &spec.pipelines {
+            graph.connect(pipeline.clone())?;
+        }
+        Ok(graph)
     }
 
     /// The pipelines, by name.

@@ -81,15 +81,6 @@ impl Inlet {
         self.ready.pop_front()
     }
 
-    /// Whether [`next`](Self::next) has something.
-    pub(super) fn has_next(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended
-    }
-
     /// The first frame that was not heard of; none before the other end was attached.
     pub(super) fn position(&mut self) -> Option<StreamPosition> {
         self.begin().then(|| self.taken.position())

@@ -78,6 +78,8 @@ pub(super) struct NodeTask {
     cut: Option<(StreamPosition, Frames)>,
     edits: Consumer<Edit>,
     registered: bool,
+    /// Where it begins on the timeline is known.
+    begun: bool,
     pool: BufferRecyclingPool,
     cell: Arc<NodeCell>,
 }
@@ -100,6 +102,7 @@ impl NodeTask {
             cut: None,
             edits,
             registered: false,
+            begun: false,
             pool,
             cell,
         }
@@ -115,13 +118,18 @@ impl NodeTask {
             for outlet in &self.outlets {
                 outlet.cell.sender.register(cx.waker());
             }
+            if matches!(self.work, Work::Source(_)) {
+                self.begin(StreamPosition::START);
+            }
         }
         while let Some(edit) = self.edits.pop() {
             match edit {
                 Edit::Attach(mut outlet) => {
                     outlet.cell.sender.register(cx.waker());
                     if self.phase != Phase::Ending {
-                        outlet.begin(self.given.position());
+                        if self.begun {
+                            outlet.begin(self.given.position());
+                        }
                         self.outlets.push(*outlet);
                     }
                 }
@@ -145,6 +153,15 @@ impl NodeTask {
                 }
                 Edit::Remove => self.remove(cx.now_ns()),
             }
+        }
+    }
+
+    /// Begins at this place, as do its outlets.
+    fn begin(&mut self, position: StreamPosition) {
+        if !self.begun {
+            self.begun = true;
+            self.given = Timeline::starting_at(position);
+            self.outlets.iter_mut().for_each(|outlet| outlet.begin(position));
         }
     }
 
@@ -226,9 +243,12 @@ impl NodeTask {
                 first = Some((position, at));
             }
         }
+        if let Some((position, _)) = first {
+            self.begin(position);
+        }
         let chosen = first.map_or(0, |(_, at)| at);
         let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
-            self.phase = Phase::Ending;
+            self.finish(now_ns);
             return Step::Moved;
         };
         let input = *input;
@@ -245,16 +265,20 @@ impl NodeTask {
                     self.call(now_ns, |node, out| node.ended(input, ended, out));
                 }
                 if self.phase == Phase::Working && self.inlets.is_empty() {
-                    self.call(now_ns, |node, out| node.end(out));
-                    if self.phase == Phase::Working {
-                        self.pass_cut(now_ns);
-                        self.phase = Phase::Ending;
-                    }
+                    self.finish(now_ns);
                 }
             }
         }
         self.pass_cut(now_ns);
         Step::Moved
+    }
+
+    /// All inputs are over.
+    fn finish(&mut self, now_ns: u64) {
+        if self.call(now_ns, |node, out| node.end(out)) {
+            self.pass_cut(now_ns);
+            self.phase = Phase::Ending;
+        }
     }
 
     /// Lets an inlet go that is over; returns where it ended.
@@ -311,6 +335,10 @@ impl NodeTask {
     /// Throws out what is there.
     fn drain(&mut self, cause: LossCause) -> Step {
         let single = self.inlets.len() == 1;
+        let starts = self.inlets.iter_mut().filter_map(|(_, inlet)| inlet.position());
+        if let Some(start) = starts.min() {
+            self.begin(start);
+        }
         let mut reached = self.taken_to;
         let mut at = 0;
         while let Some((_, inlet)) = self.inlets.get_mut(at) {

@@ -3,6 +3,8 @@
 mod books;
 mod edits;
 mod failures;
+mod graphs;
 mod model;
 mod paths;
+mod streams;
 mod witness;

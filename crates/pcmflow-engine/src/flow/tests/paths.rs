@@ -26,9 +26,9 @@ fn a_fan_out_to_three_with_different_strategies_loses_only_where_it_may() {
         assert!(seen.ended);
     }
     assert_eq!(blocked.frames(None), 48_000);
-    // The source is polled for 16 chunks at a time, and links hold 4.
-    assert!(oldest.frames(Some(LossCause::Overflow)) > 10_000);
-    assert!(newest.frames(Some(LossCause::Overflow)) > 10_000);
+    // The source is polled for up to 16 chunks at a time; links hold 4, and the one that is buffered 16.
+    let lost = |seen: &Seen| seen.frames(Some(LossCause::Overflow));
+    assert!(lost(&oldest) > 128 && lost(&newest) > 128, "{} {}", lost(&oldest), lost(&newest));
     // What came last is there where the oldest goes, what came first where the newest does.
     assert_eq!((oldest.stretches.last().unwrap().2, newest.stretches[0].2), (None, None));
 }

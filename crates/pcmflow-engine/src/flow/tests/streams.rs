@@ -1,0 +1,97 @@
+//! A source over rings that a callback fills: losses there, cuts from there, and a device that comes back with another format.
+
+use super::super::*;
+use super::witness::*;
+use crate::pressure::Strategy;
+use crate::transform::Shape;
+use pcmflow_core::block::BlockSize;
+use pcmflow_core::format::Frames;
+use pcmflow_core::ledger::LossCause;
+use pcmflow_core::stream::{Overflow, StreamConfig, StreamReader, StreamWriter, stream};
+
+fn ring(hz: u32, channels: u32) -> (StreamWriter, StreamReader) {
+    let (capacity, quantum, overflow) = (Frames(1_024), Frames(128), Overflow::DropNewest);
+    let (writer, reader, _) = stream(StreamConfig { format: format(hz, channels), capacity, quantum, overflow }).unwrap();
+    (writer, reader)
+}
+
+fn write(writer: &mut StreamWriter, from: u64, frames: u64, now_ns: u64) {
+    let channels = writer.format().channels.get();
+    let samples: Vec<f32> = (from..from + frames).flat_map(|frame| vec![stamp(frame); channels]).collect();
+    writer.write(&samples, now_ns);
+}
+
+#[test]
+fn a_device_that_goes_and_comes_back_with_another_format_leaves_one_gap() {
+    let mut bench = Bench::new();
+    let (mut writer, reader) = ring(48_000, 2);
+    let (mut feed, source) = StreamInflow::new(reader, BlockSize::of::<128>()).unwrap();
+    let shape = Shape::new(format(48_000, 2));
+    bench.flow.add_source("device", shape, true, Box::new(source)).unwrap();
+    let any = bench.witness("any", None, 1.0);
+    let fixed = bench.witness("fixed", Some(Shape::new(format(16_000, 1))), 0.0);
+    bench.connect("device", "any", Strategy::Block);
+    bench.connect("device", "fixed", Strategy::Block);
+    bench.flow.start().unwrap();
+    let mut at = 0;
+    for quantum in 1..=100u64 {
+        write(&mut writer, at, 128, quantum * 2_666_667);
+        at += 128;
+        bench.run_until(quantum * 2_666_667);
+        if quantum % 10 == 0 {
+            writer.cut();
+        }
+    }
+    // The driver stands: the ring overflows, where it is counted.
+    for quantum in 0..20 {
+        write(&mut writer, at + 128 * quantum, 128, 300_000_000);
+    }
+    at += 128 * 20;
+    bench.run_until(310_000_000);
+    let settled = bench.flow.status().nodes["any"].settled.unwrap();
+    assert!(settled.position.0 > 12_000 && settled.unaccounted.0 == 0, "{settled:?}");
+    drop(writer);
+    bench.run_until(400_000_000);
+    assert_eq!(bench.flow.status().nodes["device"].state, State::Running);
+    let (mut writer, reader) = ring(44_100, 1);
+    feed.bring(reader).unwrap();
+    bench.run_until(401_000_000);
+    let resumed = bench.flow.status().nodes["device"].given.position;
+    // 300 to 400 ms and what it takes to look, at 48 kHz.
+    assert!((at + 4_800..at + 4_900).contains(&resumed), "{resumed} after {at}");
+    for quantum in 0..8 {
+        write(&mut writer, resumed + 128 * quantum, 128, 402_000_000);
+    }
+    writer.cut();
+    drop((writer, feed));
+    bench.finish();
+    let end = resumed + 8 * 128;
+    for seen in [any, fixed] {
+        let seen = seen.lock().unwrap();
+        seen.assert_tiles(0, end);
+        assert_eq!(seen.frames(Some(LossCause::Device)), resumed - at);
+        assert_eq!(seen.frames(Some(LossCause::Overflow)), 20 * 128 - 1_024);
+        assert!(seen.ended);
+    }
+    let settled = bench.flow.status().nodes["fixed"].settled.unwrap();
+    assert_eq!((settled.position.0, settled.unaccounted), (end, Frames(0)));
+}
+
+#[test]
+fn what_a_writer_gives_up_is_told_with_its_cause() {
+    let mut bench = Bench::new();
+    let (mut writer, reader) = ring(48_000, 1);
+    let (_, source) = StreamInflow::new(reader, BlockSize::of::<128>()).unwrap();
+    bench.flow.add_source("device", Shape::new(format(48_000, 1)), true, Box::new(source)).unwrap();
+    let seen = bench.witness("sink", None, 1.0);
+    bench.connect("device", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    write(&mut writer, 0, 500, 0);
+    writer.give_up(Frames(12), LossCause::Corrupt);
+    write(&mut writer, 512, 300, 5);
+    drop(writer);
+    bench.finish();
+    let seen = seen.lock().unwrap();
+    seen.assert_tiles(0, 812);
+    assert_eq!(seen.stretches[1], (500, 512, Some(LossCause::Corrupt)));
+}

@@ -233,7 +233,7 @@ impl DataFlowCoordinator {
 
     /// What is connected with what.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }

@@ -47,28 +47,28 @@ pub struct Ports {
 impl Ports {
     /// A source of this shape.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn source(shape: Shape) -> Self {
         Self { output: Output::Shape(shape), ..Self::default() }
     }
 
     /// A sink that wants this, or whatever comes.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn sink(wants: Option<Shape>) -> Self {
         Self { inputs: 1, wants, ..Self::default() }
     }
 
     /// A node with one input that gives the shape that comes in.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn node(wants: Option<Shape>) -> Self {
         Self { inputs: 1, wants, output: Output::Same, latency_ns: 0 }
     }
 
     /// A node that joins so many inputs of one shape.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn join(inputs: u32, shape: Shape) -> Self {
         Self { inputs, wants: Some(shape), output: Output::Shape(shape), latency_ns: 0 }
     }

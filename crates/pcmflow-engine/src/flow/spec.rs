@@ -73,7 +73,7 @@ pub struct FormatSpec {
 impl FormatSpec {
     /// The format.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     ///
     /// # Errors
     /// [`FormatError`](pcmflow_core::format::FormatError) for the number that is out of range.

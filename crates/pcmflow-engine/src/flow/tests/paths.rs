@@ -15,7 +15,8 @@ fn a_fan_out_to_three_with_different_strategies_loses_only_where_it_may() {
     let blocked = bench.witness("blocked", None, 1.0);
     let oldest = bench.witness("oldest", None, 1.0);
     let newest = bench.witness("newest", None, 1.0);
-    bench.connect("source", "blocked", Strategy::Buffer);
+    let blocks = PipelineConfig { strategy: Strategy::Block, packets: 64, ..PipelineConfig::new("source", "blocked") };
+    bench.flow.connect(blocks).unwrap();
     bench.connect("source", "oldest", Strategy::DropOldest);
     bench.connect("source", "newest", Strategy::DropNewest);
     bench.flow.start().unwrap();
@@ -26,9 +27,9 @@ fn a_fan_out_to_three_with_different_strategies_loses_only_where_it_may() {
         assert!(seen.ended);
     }
     assert_eq!(blocked.frames(None), 48_000);
-    // The source is polled for up to 16 chunks at a time; links hold 4, and the one that is buffered 16.
+    // The source is polled for 16 chunks at a time, and the links that drop hold 4.
     let lost = |seen: &Seen| seen.frames(Some(LossCause::Overflow));
-    assert!(lost(&oldest) > 128 && lost(&newest) > 128, "{} {}", lost(&oldest), lost(&newest));
+    assert!(lost(&oldest) > 10_000 && lost(&newest) > 10_000, "{} {}", lost(&oldest), lost(&newest));
     // What came last is there where the oldest goes, what came first where the newest does.
     assert_eq!((oldest.stretches.last().unwrap().2, newest.stretches[0].2), (None, None));
 }
@@ -111,15 +112,29 @@ fn a_join_adds_up_what_belongs_together_and_tells_what_is_missing() {
 
 #[test]
 fn chunks_that_are_taken_too_late_are_counted() {
+    /// Gives one chunk a millisecond, which arrived `0` milliseconds ago, `1`, `2` and so on.
+    struct Older(u64);
+    impl Inflow for Older {
+        fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+            self.0 += 1;
+            let (at, now_ns) = (out.position().0, 50_000_000);
+            if self.0 > 10 {
+                return Ok(Inflowed::End);
+            }
+            let arrived_ns = now_ns - (self.0 - 1) * 1_000_000;
+            out.chunk(chunk(out.pool(), format(48_000, 1), at, 48, arrived_ns).ok_or("no buffer")?);
+            Ok(Inflowed::More)
+        }
+    }
     let mut bench = Bench::new();
-    bench.source("source", Numbers { every_ns: 1_000_000, ..Numbers::new(format(48_000, 1), 48, 4_800) });
+    bench.clock.set(50_000_000);
+    bench.flow.add_source("source", Shape::new(format(48_000, 1)), false, Box::new(Older(0))).unwrap();
     bench.witness("sink", None, 1.0);
     bench.flow.connect(PipelineConfig { latency_ms_max: 5, ..PipelineConfig::new("source", "sink") }).unwrap();
     bench.flow.start().unwrap();
-    bench.run_until(50_000_000);
-    assert_eq!(bench.flow.status().pipelines["source→sink"].missed, 0);
-    // The driver stands for 20 ms: one chunk is made late and one may wait, the source catches up at once.
     bench.finish();
+    // Those that were 6, 7, 8 and 9 ms old.
+    assert_eq!(bench.flow.status().pipelines["source→sink"].missed, 4);
 }
 
 #[test]

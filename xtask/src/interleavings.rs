@@ -3,12 +3,13 @@
 use crate::steps::{Steps, cargo, root, run};
 use std::process::Command;
 
-/// The crates that have models, and list their seeded bugs in `src/mutant.rs`.
-const MODELLED: &[&str] = &["pcmflow-core", "pcmflow-engine"];
+/// The crates that have models and list their seeded bugs in `src/mutant.rs`, and the environment variable that chooses one.
+const MODELLED: &[(&str, &str)] =
+    &[("pcmflow-core", "PCMFLOW_MUTANT"), ("pcmflow-engine", "PCMFLOW_ENGINE_MUTANT")];
 
 /// Explores every model: each prints how many executions there were, and within which bound.
 pub(crate) fn explore(steps: &mut Steps) {
-    for of in MODELLED {
+    for (of, _) in MODELLED {
         let mut command = models(of, "--cfg pcmflow_loom", "");
         steps.command(&format!("interleavings of {of}, explored by loom"), command.arg("--nocapture"));
     }
@@ -16,21 +17,21 @@ pub(crate) fn explore(steps: &mut Steps) {
 
 /// The models pass as they are, and each seeded bug makes its own ones fail.
 pub(crate) fn mutants(steps: &mut Steps) {
-    for of in MODELLED {
+    for (of, variable) in MODELLED {
         match listed(of) {
-            Ok(mutants) => mutants_of(of, mutants, steps),
+            Ok(mutants) => mutants_of(of, variable, mutants, steps),
             Err(why) => steps.step(&format!("seeded bugs of {of}"), || Err(why)),
         }
     }
 }
 
-fn mutants_of(of: &str, mutants: Vec<(String, String)>, steps: &mut Steps) {
+fn mutants_of(of: &str, variable: &str, mutants: Vec<(String, String)>, steps: &mut Steps) {
     const SEEDED: &str = "--cfg pcmflow_loom --cfg pcmflow_mutants";
     steps.step(&format!("no seeded bug in {of}: every model must pass"), || run(&mut models(of, SEEDED, "")));
     for (name, tests) in mutants {
         steps.step(&format!("seeded bug {name}: {tests} must fail"), || {
             let mut command = models(of, SEEDED, &tests);
-            let output = command.env("PCMFLOW_MUTANT", &name).output().map_err(|error| error.to_string())?;
+            let output = command.env(variable, &name).output().map_err(|error| error.to_string())?;
             // The tests' own output first, then cargo's.
             let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
             match found(&text) {
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_seeded_bug_is_asked_for_somewhere() {
-        for of in MODELLED {
+        for (of, _) in MODELLED {
             let sources = sources(&root().join(format!("crates/{of}/src")));
             for (name, _) in listed(of).unwrap() {
                 let asked = format!("\"{name}\"");

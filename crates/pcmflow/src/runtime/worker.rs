@@ -125,14 +125,14 @@ impl Worker {
 
     /// Brings tasks to this worker.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: a control thread's.
     pub fn spawner(&self) -> &Spawner {
         &self.spawner
     }
 
     /// What the system granted to the thread; none where nothing was asked for.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: a control thread's.
     pub fn granted(&self) -> Option<Granted> {
         self.granted
     }
@@ -253,7 +253,7 @@ impl Workers {
 
     /// The workers, each to be asked for its grant and its panics.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: a control thread's.
     pub fn iter(&self) -> std::slice::Iter<'_, Worker> {
         self.workers.iter()
     }

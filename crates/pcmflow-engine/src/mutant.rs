@@ -1,6 +1,6 @@
 //! Seeded bugs: proof that the proofs can fail; see `pcmflow-core/src/mutant.rs`, whose scheme this is.
 //!
-//! Built with `--cfg pcmflow_mutants`, the environment variable `PCMFLOW_MUTANT` names one of [`MUTANTS`]. In every other build
+//! Built with `--cfg pcmflow_mutants`, the environment variable `PCMFLOW_ENGINE_MUTANT` names one of [`MUTANTS`]. In every other build
 //! [`is`] is `false` and the wrong branch is not compiled.
 
 /// A seeded bug and the test that finds it, as `cargo xtask proof --mutants` reads them: `("name", "tests")`. `tests` is a
@@ -32,12 +32,12 @@ pub(crate) const fn is(_name: &'static str) -> bool {
 pub(crate) fn is(name: &'static str) -> bool {
     static CHOSEN: std::sync::OnceLock<Option<&'static str>> = std::sync::OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
-        let wanted = std::env::var("PCMFLOW_MUTANT").ok().filter(|wanted| !wanted.is_empty())?;
+        let wanted = std::env::var("PCMFLOW_ENGINE_MUTANT").ok().filter(|wanted| !wanted.is_empty())?;
         let known = MUTANTS.iter().find(|(known, _)| *known == wanted);
         Some(
             known
                 .map(|(known, _)| *known)
-                .unwrap_or_else(|| panic!("PCMFLOW_MUTANT={wanted}: no such seeded bug")),
+                .unwrap_or_else(|| panic!("PCMFLOW_ENGINE_MUTANT={wanted}: no such seeded bug")),
         )
     });
     debug_assert!(MUTANTS.iter().any(|(known, _)| *known == name), "{name} is not in the list");

@@ -16,7 +16,19 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 
-/// What an executor has to do, as far as it knows.
+/// What an executor has to do, as far as it knows. A driver sleeps by it:
+///
+/// ```
+/// use pcmflow_engine::task::{Executor, Rest, StepClock};
+/// let (mut executor, _spawner) = Executor::new(1)?;
+/// match executor.run(&StepClock::default()) {
+///     Rest::No => panic!("there is no task"),
+///     // Nobody brought a task meanwhile: now is the time to sleep, until the due time or until unparked.
+///     Rest::Until(_) | Rest::UntilWoken => assert!(executor.fall_asleep()),
+/// }
+/// executor.wake_up();
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
     /// There is more to do at once.
@@ -28,6 +40,23 @@ pub enum Rest {
 }
 
 /// A task that panicked, when it was polled or when it was dropped: it is over, the others go on.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::task::{Cx, Executor, Poll, StepClock, Task};
+/// struct Buggy;
+/// impl Task for Buggy {
+///     fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+///         panic!("a bug")
+///     }
+/// }
+/// let (mut executor, spawner) = Executor::new(1)?;
+/// let handle = spawner.spawn(Priority::Normal, Box::new(Buggy))?;
+/// executor.run(&StepClock::default());
+/// let (panics, total) = executor.take_panics();
+/// assert_eq!((panics[0].index, panics[0].message.as_str(), total), (handle.index(), "a bug", 1));
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskPanic {
     /// Its [`TaskHandle::index`](super::TaskHandle::index).

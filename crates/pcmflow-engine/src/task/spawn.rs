@@ -14,6 +14,11 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 /// Why a task could not be brought to an executor.
+///
+/// ```
+/// use pcmflow_engine::task::{Executor, SpawnError};
+/// assert!(matches!(Executor::new(5000), Err(SpawnError::TasksMax { tasks_max: 5000 })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
@@ -137,6 +142,25 @@ impl fmt::Debug for Spawner {
 }
 
 /// A task that was brought to an executor. Dropping the handle lets the task go on.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::task::{Cx, Executor, Poll, StepClock, Task};
+/// struct Idle;
+/// impl Task for Idle {
+///     fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+///         Poll::Idle
+///     }
+/// }
+/// let (mut executor, spawner) = Executor::new(1)?;
+/// let handle = spawner.spawn(Priority::Normal, Box::new(Idle))?;
+/// executor.run(&StepClock::default());
+/// assert!(!handle.is_done());
+/// handle.remove();
+/// executor.run(&StepClock::default());
+/// assert!(handle.is_done());
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TaskHandle {
     waker: Waker,

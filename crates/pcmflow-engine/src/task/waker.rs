@@ -8,6 +8,18 @@ use core::fmt;
 /// Wakes the thread, or whatever else it is, that drives an executor.
 ///
 /// Closures implement it.
+///
+/// ```
+/// use pcmflow_engine::task::{Executor, Unpark};
+/// /// Wakes a thread; one that is not asleep yet stays awake.
+/// struct Wakes(std::thread::Thread);
+/// impl Unpark for Wakes {
+///     fn unpark(&self) {
+///         self.0.unpark();
+///     }
+/// }
+/// assert!(Executor::with_unpark(1, Wakes(std::thread::current())).is_ok());
+/// ```
 pub trait Unpark: Send + Sync {
     /// Makes the driver look again, also if it is only about to sleep.
     ///

@@ -123,18 +123,15 @@ impl BackpressureController {
 
     /// Whether what is in force has failed, and was given the time to work.
     fn may_escalate(&self, seen: &Observation, limit: u64) -> bool {
-        let (full, top) = match (self.rung, seen.producer) {
-            (0, producer) => (
-                u128::from(seen.used) * 100 >= u128::from(limit) * u128::from(self.config.on_percent),
-                if producer == Producer::Live { 1 } else { 2 },
-            ),
+        let full = match (self.rung, seen.producer) {
+            (0, _) => u128::from(seen.used) * 100 >= u128::from(limit) * u128::from(self.config.on_percent),
             // What was buffered is still worked off while the producer pauses: only a link that is full is a failure.
-            (_, Producer::Waiting) => (seen.used >= limit, 2),
-            (_, Producer::Live) => return false,
+            (1, Producer::Waiting) => seen.used >= limit,
+            _ => false,
         };
         let rested =
             self.changed_ns.is_none_or(|changed_ns| self.now_ns - changed_ns >= self.config.escalate_ns);
-        self.config.strategy == Strategy::Adaptive && full && rested && self.rung < top
+        self.config.strategy == Strategy::Adaptive && full && rested
     }
 
     /// The strategy in force. What would make a live producer wait is what a full link does to it anyway.

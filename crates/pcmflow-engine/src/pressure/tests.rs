@@ -174,7 +174,7 @@ fn histories() -> impl Generator<Value = Vec<Observation>> {
     proptest::collection::vec(step, 1..300).prop_map(|steps| {
         let mut now_ms = 100;
         let seen = |(ms, used, live, consumer_per_s, latency_ms, memory_left_bytes)| {
-            now_ms = if ms == 0 { now_ms - 50 } else { now_ms + ms };
+            now_ms = if ms == 0 { u64::saturating_sub(now_ms, 50) } else { now_ms + ms };
             let producer = if live { Producer::Live } else { Producer::Waiting };
             let latency_limit_ns = latency_ms * MS;
             Observation {

@@ -203,7 +203,8 @@ impl EventBus {
             let ring = CircularBuffer::<Record>::with_capacity(events);
             ring.map(CircularBuffer::split).map_err(|error| refused(events, priority, error))
         };
-        let [critical, high, normal] = [ring(Priority::Critical)?, ring(Priority::High)?, ring(Priority::Normal)?];
+        let [critical, high, normal] =
+            [ring(Priority::Critical)?, ring(Priority::High)?, ring(Priority::Normal)?];
         let (losses, told) = losses().map_err(|error| refused(0, Priority::Critical, error))?;
         let rings = [critical.1, high.1, normal.1];
         self.shared.edit(Edit::Publisher(Intake { source, rings, losses: told, audio }));

@@ -63,7 +63,8 @@ impl Filter {
     /// Whether any event of this priority can be admitted.
     pub(super) fn needs(&self, priority: Priority) -> bool {
         self.admits_priority(priority)
-            && (self.types.is_empty() || self.types.iter().any(|event_type| event_type.priority() == priority))
+            && (self.types.is_empty()
+                || self.types.iter().any(|event_type| event_type.priority() == priority))
     }
 
     fn admits_priority(&self, priority: Priority) -> bool {

@@ -18,7 +18,7 @@ pub struct BusSnapshot {
 
 /// What became of the events of one type.
 ///
-/// When nothing is moving, `published = taken + lost_by_publishers`, and, as often as a subscription was there for it, each one
+/// When nothing is moving, what was published is `taken + lost_by_publishers`, and, as often as a subscription was there for it, each one
 /// taken was `delivered` or `lost_by_subscribers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeSnapshot {

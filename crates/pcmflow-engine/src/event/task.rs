@@ -96,7 +96,9 @@ impl BusTask {
                     self.outlets.push(outlet);
                 }
                 Edit::Waker(of, waker) => {
-                    if let Some(outlet) = self.outlets.iter_mut().find(|outlet| Arc::ptr_eq(&outlet.lost, &of)) {
+                    if let Some(outlet) =
+                        self.outlets.iter_mut().find(|outlet| Arc::ptr_eq(&outlet.lost, &of))
+                    {
                         outlet.waker = Some(waker);
                         outlet.news = true;
                     }

@@ -90,7 +90,7 @@ impl Record {
 /// assert_eq!(described.to_string(), "7 critical callback DeadlineMissed pipeline=voice position=256 late_ns=40");
 /// assert_eq!(
 ///     serde_json::to_string(&described)?,
-///     r#"{"time_ns":7,"priority":"critical","source":"callback","event":"DeadlineMissed","pipeline":"voice","position":256,"late_ns":40}"#
+///     r#"{"time_ns":7,"priority":"critical","source":"callback","event":"DeadlineMissed","fields":{"pipeline":"voice","position":256,"late_ns":40}}"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -159,6 +159,15 @@ impl fmt::Display for Described<'_> {
     }
 }
 
+/// The fields apart: an event's own names can't clash with the header's.
+struct Fields<'a>(&'a Described<'a>);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.fields())
+    }
+}
+
 impl Serialize for Described<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Record { event_type, time_ns, source, .. } = self.record;
@@ -167,9 +176,7 @@ impl Serialize for Described<'_> {
         map.serialize_entry("priority", &event_type.priority())?;
         map.serialize_entry("source", &self.name(*source))?;
         map.serialize_entry("event", event_type.name())?;
-        for (name, value) in self.fields() {
-            map.serialize_entry(name, &value)?;
-        }
+        map.serialize_entry("fields", &Fields(self))?;
         map.end()
     }
 }

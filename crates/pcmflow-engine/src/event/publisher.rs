@@ -1,0 +1,66 @@
+//! A thread's way of publishing.
+
+use super::bus::Shared;
+use super::losses::LossWriter;
+use super::{Event, NameId, Record};
+use crate::Priority;
+use crate::sync::Arc;
+use core::fmt;
+use pcmflow_core::ring::Producer;
+
+/// Publishes one thread's events: a ring for each priority, and the books of what found them full. Made by
+/// [`EventBus::publisher`](super::EventBus::publisher).
+///
+/// Dropping it while the bus lives frees nothing but the reference to the bus; what it published is delivered.
+pub struct Publisher {
+    pub(super) source: NameId,
+    pub(super) rings: [Producer<Record>; Priority::ALL.len()],
+    pub(super) losses: LossWriter,
+    pub(super) bus: Arc<Shared>,
+}
+
+impl Publisher {
+    /// Publishes an event: a copy into the ring of its priority. False where that is full: the event is lost, and counted by its
+    /// type; subscribers see a gap.
+    ///
+    /// The bus learns of it when it looks the next time: by itself where this is an
+    /// [audio publisher](super::EventBus::audio_publisher), else when anybody wakes it.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn publish<E: Event>(&mut self, event: &E, now_ns: u64) -> bool {
+        // Which ring is known when the program is compiled.
+        match self.rings[E::TYPE.priority().index()].vacant() {
+            Some(slot) => {
+                slot.fill(Record::new(event, self.source, now_ns));
+                true
+            }
+            None => {
+                self.losses.count(E::TYPE);
+                false
+            }
+        }
+    }
+
+    /// Publishes an event, and wakes the bus.
+    ///
+    /// Not RT-safe: makes a system call where the bus's driver sleeps.
+    pub fn publish_and_wake<E: Event>(&mut self, event: &E, now_ns: u64) -> bool {
+        let taken = self.publish(event, now_ns);
+        self.bus.wake();
+        taken
+    }
+
+    /// Who publishes.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn source(&self) -> NameId {
+        self.source
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").field("source", &self.source).finish_non_exhaustive()
+    }
+}

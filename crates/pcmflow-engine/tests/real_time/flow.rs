@@ -1,0 +1,103 @@
+//! Flows: what a node is handed, and a whole flow in its steady state.
+
+use crate::guard::{calls, rt};
+use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
+use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
+use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
+use pcmflow_engine::flow::*;
+use pcmflow_engine::pressure::Strategy;
+use pcmflow_engine::task::{Executor, Rest, StepClock};
+use pcmflow_engine::transform::Shape;
+
+/// A chunk of 128 frames a millisecond, and a cut with each tenth.
+struct Steady(u64, StreamFormat);
+
+impl Inflow for Steady {
+    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+        let now_ns = rt("Out::now_ns", || out.now_ns());
+        if now_ns < self.0 * 1_000_000 {
+            return Ok(Inflowed::Until(self.0 * 1_000_000));
+        }
+        let position = rt("Out::position", || out.position());
+        let mut buffer = rt("Out::pool", || out.pool()).acquire(256, Miss::Fail)?;
+        buffer.resize(256, 0.25);
+        let meta = ChunkMeta {
+            format: self.1,
+            position,
+            sequence: self.0,
+            timestamp_ns: now_ns,
+            complete_ns: now_ns,
+        };
+        out.chunk(AudioChunk::new(buffer.into_shared(), meta)?);
+        self.0 += 1;
+        if self.0.is_multiple_of(10) {
+            out.cut(Frames(0));
+        }
+        Ok(Inflowed::More)
+    }
+}
+
+/// Passes on, or swallows where it is a sink.
+struct Pass;
+
+impl Node for Pass {
+    fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+        assert!(out.position() >= StreamPosition(0));
+        out.chunk(chunk);
+        Ok(())
+    }
+}
+
+fn flow() -> (Executor, StepClock, DataFlowCoordinator) {
+    let format = StreamFormat::new(48_000, 2).unwrap();
+    let classes = vec![ClassConfig { samples: 1_024, buffers_max: 256, buffers_prewarm: 256 }];
+    let pool = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() }).unwrap();
+    let (executor, spawner) = Executor::new(16).unwrap();
+    let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+    flow.add_source("source", Shape::new(format), true, Box::new(Steady(0, format))).unwrap();
+    flow.add_node("pass", Ports::node(None), Box::new(Pass)).unwrap();
+    flow.connect(PipelineConfig::new("source", "pass")).unwrap();
+    let join = Join::new(2, format, Missing::Gap);
+    flow.add_node("join", Ports::join(2, Shape::new(format)), Box::new(join)).unwrap();
+    flow.connect(PipelineConfig::new("source", "join")).unwrap();
+    flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("pass", "join") }).unwrap();
+    let mono = Shape::new(StreamFormat::new(16_000, 1).unwrap());
+    for (name, from, strategy, wants) in [
+        ("blocked", "join", Strategy::Block, None),
+        ("oldest", "pass", Strategy::DropOldest, None),
+        ("newest", "pass", Strategy::DropNewest, None),
+        ("buffered", "pass", Strategy::Buffer, None),
+        ("recogniser", "pass", Strategy::Adaptive, Some(mono)),
+    ] {
+        flow.add_node(name, Ports::sink(wants), Box::new(Pass)).unwrap();
+        flow.connect(PipelineConfig { strategy, ..PipelineConfig::new(from, name) }).unwrap();
+    }
+    flow.start().unwrap();
+    (executor, StepClock::default(), flow)
+}
+
+fn run(executor: &mut Executor, clock: &StepClock, until_ns: u64) {
+    loop {
+        match executor.run(clock) {
+            Rest::No => {}
+            Rest::Until(due_ns) if due_ns <= until_ns => clock.set(due_ns),
+            _ => return,
+        }
+    }
+}
+
+pub(crate) fn entries() {
+    let (mut executor, clock, _flow) = flow();
+    run(&mut executor, &clock, 5_000_000);
+}
+
+/// Not claimed of what runs tasks, since nodes may do anything; but links, fan-out, join and transforms call no allocator.
+#[test]
+fn a_flow_in_its_steady_state_calls_no_allocator() {
+    let (mut executor, clock, flow) = flow();
+    run(&mut executor, &clock, 1_000_000_000);
+    let before = flow.status().nodes["recogniser"].given.delivered;
+    assert_eq!(calls(|| run(&mut executor, &clock, 2_000_000_000)), 0);
+    let delivered = flow.status().nodes["recogniser"].given.delivered - before;
+    assert_eq!(delivered, Frames(128_000));
+}

@@ -69,7 +69,7 @@ impl Inflow for Numbers {
         let meta =
             ChunkMeta { format: self.0, position, sequence: 0, timestamp_ns: now_ns, complete_ns: now_ns };
         out.chunk(AudioChunk::new(buffer.into_shared(), meta)?);
-        if position.0 % 4_096 == 0 {
+        if position.0.is_multiple_of(4_096) {
             out.cut(Frames(0));
         }
         Ok(Inflowed::More)
@@ -123,12 +123,14 @@ fn two_threads_edits_and_every_frame_accounted_for() {
     const TOTAL: u64 = 64 * 100_000;
     flow.add_source("source", Shape::new(format), false, Box::new(Numbers(format, TOTAL))).unwrap();
     let mut seen = Vec::new();
-    let mut witness = |flow: &mut DataFlowCoordinator, name: &str, wants: Option<Shape>, from: &str, strategy| {
-        let what = Arc::new(Mutex::new(Seen::default()));
-        flow.add_node(name, Ports::sink(wants), Box::new(Witness(what.clone(), wants.is_none()))).unwrap();
-        flow.connect(PipelineConfig { strategy, ..PipelineConfig::new(from, name) }).unwrap();
-        seen.push((name.to_owned(), what));
-    };
+    let mut witness =
+        |flow: &mut DataFlowCoordinator, name: &str, wants: Option<Shape>, from: &str, strategy| {
+            let what = Arc::new(Mutex::new(Seen::default()));
+            flow.add_node(name, Ports::sink(wants), Box::new(Witness(what.clone(), wants.is_none())))
+                .unwrap();
+            flow.connect(PipelineConfig { strategy, ..PipelineConfig::new(from, name) }).unwrap();
+            seen.push((name.to_owned(), what));
+        };
     // The join runs on the critical thread, the source and the sinks on the other.
     let join = Join::new(2, format, Missing::Gap);
     flow.add_node("join", Ports::join(2, Shape::new(format)), Box::new(join)).unwrap();

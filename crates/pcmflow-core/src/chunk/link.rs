@@ -197,9 +197,6 @@ impl AudioRingBuffer {
     pub fn split(self) -> (ChunkProducer, ChunkConsumer) {
         let Self { inlet, outlet, gauge, threshold_percent } = self;
         let shared = gauge.shared.clone();
-        (
-            ChunkProducer { inlet, gauge, threshold_percent, losing: false },
-            ChunkConsumer::new(outlet, shared),
-        )
+        (ChunkProducer { inlet, gauge, threshold_percent, losing: false }, ChunkConsumer::new(outlet, shared))
     }
 }

@@ -210,8 +210,7 @@ mod tests {
     fn a_timeline_that_begins_in_mid_stream_settles_with_books_that_do() {
         let mut timeline = Timeline::starting_at(StreamPosition(1_000));
         timeline.deliver(StreamPosition(1_000), Frames(100));
-        let cut =
-            CutMark { position: StreamPosition(1_100), accepted: Frames(100), lost: Losses::default() };
+        let cut = CutMark { position: StreamPosition(1_100), accepted: Frames(100), lost: Losses::default() };
         assert_eq!(timeline.start(), StreamPosition(1_000));
         assert_eq!(timeline.settle(&cut).unaccounted, Frames(0));
         assert_eq!(timeline.settle(&CutMark { accepted: Frames(1_100), ..cut }).unaccounted, Frames(1_000));

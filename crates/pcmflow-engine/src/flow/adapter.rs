@@ -35,12 +35,7 @@ impl Adapter {
     }
 
     /// The format is another from here on: what the chain before held comes out first. Allocates, once a change.
-    fn change(
-        &mut self,
-        chunk: &AudioChunk,
-        pool: &BufferRecyclingPool,
-        emit: &mut dyn FnMut(Packet),
-    ) {
+    fn change(&mut self, chunk: &AudioChunk, pool: &BufferRecyclingPool, emit: &mut dyn FnMut(Packet)) {
         self.finish(pool, emit);
         let format = chunk.meta().format;
         self.from = Some(format);

@@ -39,6 +39,8 @@ pub(super) struct NodeCell {
     /// The last cut that was compared, its position plus one.
     settled: AtomicU64,
     settled_unaccounted: AtomicU64,
+    /// Reports that did not fit. Stored by the task.
+    pub(super) untold: AtomicU64,
     /// What it failed with.
     error: Mutex<Option<String>>,
     books: Mutex<NodeBooks>,

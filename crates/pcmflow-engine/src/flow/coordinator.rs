@@ -6,6 +6,7 @@ use super::cell::{NodeCell, State};
 use super::graph::{Graph, GraphError, Output, Ports};
 use super::link::{LinkCell, LinkConfig, LinkError, link};
 use super::node::{Inflow, Node};
+use super::report::{FlowReport, Told};
 use super::spec::PipelineConfig;
 use super::task::{Edit, NodeTask, Work};
 use crate::Priority;
@@ -16,13 +17,15 @@ use crate::transform::PlanError;
 use pcmflow_core::ledger::{Losses, Settled};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::pressure::PressureStats;
-use pcmflow_core::ring::{CircularBuffer, Producer, PushError, RingError};
+use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::PoisonError;
 
 /// Edits that may wait for a task.
 const EDITS: usize = 64;
+/// Reports of one task that may wait.
+const REPORTS: usize = 16;
 
 /// Why a flow could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +157,9 @@ impl FlowStatus {
 struct NodeEntry {
     cell: Arc<NodeCell>,
     edits: Producer<Edit>,
+    reports: Consumer<Told>,
+    /// Reports that did not fit, as far as they were told of.
+    untold: u64,
     /// Until it is started.
     held: Option<Box<NodeTask>>,
     handle: Option<TaskHandle>,
@@ -268,10 +274,13 @@ impl DataFlowCoordinator {
     fn add(&mut self, name: &str, ports: Ports, live: bool, work: Work) -> Result<(), FlowError> {
         let memory = |reason| FlowError::Memory { name: name.to_owned(), reason };
         let (edits, edits_out) = CircularBuffer::with_capacity(EDITS).map_err(memory)?.split();
+        let (reports_in, reports) = CircularBuffer::with_capacity(REPORTS).map_err(memory)?.split();
         self.graph.add(name, ports)?;
         let cell = Arc::new(NodeCell::default());
-        let held = Some(Box::new(NodeTask::new(work, edits_out, self.pool.clone(), cell.clone())));
-        self.nodes.insert(name.to_owned(), NodeEntry { cell, edits, held, handle: None, live });
+        let held =
+            Some(Box::new(NodeTask::new(work, edits_out, reports_in, self.pool.clone(), cell.clone())));
+        self.nodes
+            .insert(name.to_owned(), NodeEntry { cell, edits, reports, untold: 0, held, handle: None, live });
         Ok(())
     }
 
@@ -299,11 +308,12 @@ impl DataFlowCoordinator {
             live,
         };
         let edge = self.graph.connect(config)?;
-        let (from, to, input) = (edge.config.from.clone(), edge.config.to.clone(), edge.config.input as usize);
+        let (from, to, input) =
+            (edge.config.from.clone(), edge.config.to.clone(), edge.config.input as usize);
         let made = Adapter::new(edge)
             .map_err(|reason| FlowError::Plan { pipeline: pipeline.clone(), reason })
             .and_then(|adapter| {
-                let ends = link(link_config)
+                let ends = link(&pipeline, link_config)
                     .map_err(|reason| FlowError::Link { pipeline: pipeline.clone(), reason })?;
                 Ok((adapter, ends))
             });
@@ -358,7 +368,8 @@ impl DataFlowCoordinator {
 
     /// The most urgent of what begins or ends at a node.
     fn priority(&self, name: &str) -> Priority {
-        let touching = self.graph.edges.values().filter(|edge| edge.config.from == name || edge.config.to == name);
+        let touching =
+            self.graph.edges.values().filter(|edge| edge.config.from == name || edge.config.to == name);
         touching.map(|edge| edge.config.priority).min().unwrap_or_default()
     }
 
@@ -459,8 +470,13 @@ impl DataFlowCoordinator {
     /// # Errors
     /// [`FlowError::Busy`].
     pub fn stop(&mut self) -> Result<(), FlowError> {
-        let sources: Vec<String> =
-            self.graph.nodes.iter().filter(|(_, ports)| ports.inputs == 0).map(|(name, _)| name.clone()).collect();
+        let sources: Vec<String> = self
+            .graph
+            .nodes
+            .iter()
+            .filter(|(_, ports)| ports.inputs == 0)
+            .map(|(name, _)| name.clone())
+            .collect();
         sources.iter().try_for_each(|name| self.edit(name, Edit::Remove))
     }
 
@@ -499,6 +515,31 @@ impl DataFlowCoordinator {
         FlowStatus {
             nodes: self.nodes.iter().map(|(name, entry)| (name.clone(), node(&entry.cell))).collect(),
             pipelines: self.links.iter().map(|(name, cell)| (name.clone(), pipeline(cell))).collect(),
+        }
+    }
+
+    /// Hands out what happened since this was called last, node by node; of nodes that were removed meanwhile nothing.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn reports(&mut self, mut each: impl FnMut(FlowReport)) {
+        for (name, node) in &mut self.nodes {
+            while let Some(told) = node.reports.pop() {
+                each(match told {
+                    Told::Pressure(link, edge) => FlowReport::Pressure { pipeline: link.name.clone(), edge },
+                    Told::Strategy(link, change) => {
+                        FlowReport::Strategy { pipeline: link.name.clone(), change }
+                    }
+                    Told::Failed => {
+                        let error = node.cell.error().unwrap_or_default();
+                        FlowReport::Failed { node: name.clone(), error }
+                    }
+                });
+            }
+            let untold = node.cell.untold.load(Ordering::Relaxed);
+            if untold > node.untold {
+                each(FlowReport::Untold { node: name.clone(), reports: untold - node.untold });
+                node.untold = untold;
+            }
         }
     }
 

@@ -9,7 +9,8 @@ fn ms(ns: u64) -> String {
 
 /// What stands at a pipeline.
 fn label(edge: &Edge) -> Vec<String> {
-    let mut lines = vec![edge.shape.map_or_else(|| "format not known yet".to_owned(), |shape| shape.to_string())];
+    let mut lines =
+        vec![edge.shape.map_or_else(|| "format not known yet".to_owned(), |shape| shape.to_string())];
     if let Some(plan) = edge.plan.as_ref().filter(|plan| plan.from() != plan.to()) {
         lines.push(format!("{plan}: {}", ms(plan.latency().ns)));
     }

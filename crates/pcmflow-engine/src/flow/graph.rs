@@ -146,7 +146,9 @@ pub enum GraphError {
         input: u32,
     },
     /// Another pipeline goes to that input.
-    #[error("pipeline {pipeline}: input {input} of {name} is fed by {by} already; remove that first, or use a join")]
+    #[error(
+        "pipeline {pipeline}: input {input} of {name} is fed by {by} already; remove that first, or use a join"
+    )]
     TwoWriters {
         /// The pipeline.
         pipeline: String,
@@ -260,7 +262,9 @@ impl Graph {
         if input >= to.inputs {
             return Err(GraphError::NoInput { pipeline, name, inputs: to.inputs, input });
         }
-        if let Some(by) = self.edges.values().find(|edge| edge.config.to == name && edge.config.input == input) {
+        if let Some(by) =
+            self.edges.values().find(|edge| edge.config.to == name && edge.config.input == input)
+        {
             let by = by.config.from.clone();
             return Err(GraphError::TwoWriters { pipeline, name, input, by });
         }
@@ -284,7 +288,10 @@ impl Graph {
     fn edge(config: PipelineConfig, shape: Option<Shape>, to: Ports) -> Result<Edge, GraphError> {
         let pipeline = config.name();
         let format = match config.format {
-            Some(spec) => Some(spec.format().map_err(|reason| GraphError::NoFormat { pipeline: pipeline.clone(), reason })?),
+            Some(spec) => Some(
+                spec.format()
+                    .map_err(|reason| GraphError::NoFormat { pipeline: pipeline.clone(), reason })?,
+            ),
             None => None,
         };
         let format = format.or(to.wants.map(|wants| wants.format)).or(shape.map(|shape| shape.format));
@@ -311,8 +318,12 @@ impl Graph {
     /// Works out the formats behind `name`.
     fn resolve(&mut self, name: &str) -> Result<(), GraphError> {
         let shape = self.output_of(name);
-        let behind: Vec<String> =
-            self.edges.iter().filter(|(_, edge)| edge.config.from == name).map(|(name, _)| name.clone()).collect();
+        let behind: Vec<String> = self
+            .edges
+            .iter()
+            .filter(|(_, edge)| edge.config.from == name)
+            .map(|(name, _)| name.clone())
+            .collect();
         for pipeline in behind {
             let Some(edge) = self.edges.get(&pipeline) else { continue };
             if edge.shape == shape {
@@ -333,7 +344,8 @@ impl Graph {
             Output::None => None,
             Output::Shape(shape) => Some(shape),
             Output::Same => {
-                let into = self.edges.values().find(|edge| edge.config.to == name && edge.config.input == 0)?;
+                let into =
+                    self.edges.values().find(|edge| edge.config.to == name && edge.config.input == 0)?;
                 into.wanted.or(into.shape)
             }
         }

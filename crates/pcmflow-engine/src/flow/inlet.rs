@@ -42,9 +42,19 @@ pub(super) struct Inlet {
     /// Something was taken since the other end was notified.
     moved: bool,
     pub(super) cell: Arc<LinkCell>,
+    /// Dropped behind the link.
+    _farewell: Farewell,
 }
 
+/// Wakes the other end when nobody takes anything any more: what it waits for will not come.
+#[derive(Debug)]
+struct Farewell(Arc<LinkCell>);
 
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.sender.notify();
+    }
+}
 
 impl Inlet {
     pub(super) fn new(
@@ -72,6 +82,7 @@ impl Inlet {
             ended: false,
             latency_ns_max,
             moved: false,
+            _farewell: Farewell(cell.clone()),
             cell,
         }
     }
@@ -221,8 +232,5 @@ impl Drop for Inlet {
         books.taken = Some(self.taken);
         books.edge = Some(edge);
         books.conversions.append(&mut self.adapter.conversions);
-        drop(books);
-        // The other end sees that nobody takes anything any more only when the link is gone; it looks with its next poll.
-        self.cell.sender.notify();
     }
 }

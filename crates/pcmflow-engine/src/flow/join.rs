@@ -75,7 +75,9 @@ pub struct Join {
 
 /// A chunk that a join can't take.
 #[derive(Debug, thiserror::Error)]
-#[error("a chunk of {got:?} at position {position} can't be joined: what is joined is {wanted:?}, at the source's rate")]
+#[error(
+    "a chunk of {got:?} at position {position} can't be joined: what is joined is {wanted:?}, at the source's rate"
+)]
 struct Unfit {
     position: u64,
     got: StreamFormat,
@@ -148,7 +150,8 @@ impl Join {
         let mixed = out.pool().acquire(samples, Miss::Grow).ok().and_then(|mut buffer| {
             buffer.resize(samples, 0.0);
             for input in &self.inputs {
-                let Some(Piece::Chunk(chunk)) = input.pieces.front().filter(|piece| piece.position() <= at) else {
+                let Some(Piece::Chunk(chunk)) = input.pieces.front().filter(|piece| piece.position() <= at)
+                else {
                     continue;
                 };
                 meta.timestamp_ns = meta.timestamp_ns.min(chunk.timestamp_ns());

@@ -29,6 +29,8 @@ pub(super) struct LinkConfig {
 /// What both ends of a link share with each other and with whoever looks.
 #[derive(Debug)]
 pub(super) struct LinkCell {
+    /// The pipeline's.
+    pub(super) name: String,
     pub(super) sender: Wait,
     pub(super) receiver: Wait,
     /// Where on the source's timeline the link begins; `u64::MAX` before it is attached.
@@ -72,12 +74,13 @@ pub(super) fn controller(strategy: Strategy) -> Result<BackpressureController, C
 }
 
 /// Makes both ends.
-pub(super) fn link(config: LinkConfig) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {
+pub(super) fn link(name: &str, config: LinkConfig) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {
     let evicting = config.strategy == Strategy::DropOldest;
     let ring = ring(config.packets, evicting)?;
     let controller = controller(config.strategy)?;
     let (successors_in, successors_out) = CircularBuffer::with_capacity(SUCCESSORS)?.split();
     let cell = Arc::new(LinkCell {
+        name: name.to_owned(),
         sender: Wait::default(),
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),

@@ -1,4 +1,36 @@
-//! Flows: sources, nodes and sinks, and the links between them.
+//! Flows: sources, nodes and sinks, the pipelines between them, and the coordinator that connects them while they run.
+//!
+//! A source ([`Inflow`]) brings frames in, a [`Node`] makes others of them, or is a sink and keeps them. Each is owned by one
+//! [task](crate::task). A pipeline is a link of chunks between two tasks, with what is done when it is full
+//! ([`Strategy`](crate::pressure::Strategy)), how urgent it is, and in which format its chunks come out. The
+//! [`DataFlowCoordinator`] registers both against the [`Graph`], which refuses what can't be; a flow file is a [`FlowSpec`].
+//!
+//! ```text
+//!  task of a source               task of a node                        task of a sink
+//!  Inflow::poll ─▶ Out            Inlet ─▶ Adapter ─▶ Node ─▶ Out       Inlet ─▶ Adapter ─▶ Node
+//!                  ├─▶ Outlet ═══▶│                           └▶ Outlet ═══▶│
+//!                  └─▶ Outlet ═══▶ (another task: a handle for each)
+//! ```
+//!
+//! # What holds
+//!
+//! - **Whatever is sent is taken or posted.** A task takes a packet only when each outlet that may not lose has room; what an
+//!   outlet that may lose can't send, it posts, and tells in band as one gap as soon as there is room. A source that can't wait
+//!   loses in the ring before it, where the stream's own time is known.
+//! - **Every frame of the source is in one chunk or one gap at every sink**, at its own position, also behind what changes the
+//!   rate, joins, or fails. Each hop counts what it sends and what it takes; a cut mark that comes by is compared at each of
+//!   them, and goes on as that hop's own books with what was found missing: so a sink that says *settled* speaks for all hops
+//!   before it. What ended is compared by [`FlowBooks::unaccounted`].
+//! - **Who fails, fails alone.** A node that fails or panics is not called again. Its task goes on: it throws out what comes, posted as
+//!   a dead module's, tells the nodes behind it, and never holds up its siblings.
+//! - **Edits are ordered.** Each is made by the task that owns the thing, between two packets. A pipeline that is removed ends at a
+//!   place of the timeline, one that is added begins at one; another kind of ring takes over behind the last packet of the one
+//!   before.
+//! - **Nobody is woken who does not wait.** A task raises a flag before it idles, at each link it waits for. Whoever sends or
+//!   takes looks at that flag once a poll, not once a packet.
+//! - **No allocation** for a chunk in a steady flow: handles move, queues before links are as large as what they mostly hold.
+//!
+//! Positions count frames of the source; where it changes its rate in mid-stream, they count on in frames of the new one.
 
 mod adapter;
 mod books;
@@ -11,6 +43,7 @@ mod join;
 mod link;
 mod node;
 mod outlet;
+mod report;
 mod spec;
 mod stream_inflow;
 mod task;
@@ -18,13 +51,12 @@ mod wait;
 
 pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;
-pub use coordinator::{
-    DataFlowCoordinator, Executors, FlowError, FlowStatus, NodeStatus, PipelineStatus,
-};
+pub use coordinator::{DataFlowCoordinator, Executors, FlowError, FlowStatus, NodeStatus, PipelineStatus};
 pub use graph::{Edge, Graph, GraphError, Output, Ports};
 pub use join::{Join, Missing};
 pub use link::LinkError;
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};
+pub use report::FlowReport;
 pub use spec::{FlowSpec, FormatSpec, NodeSpec, PipelineConfig};
 pub use stream_inflow::{StreamFeed, StreamInflow};
 

@@ -1,7 +1,9 @@
 //! The sending end of a link, with what is done when the link is full.
 
 use super::link::{LinkCell, LinkConfig, controller, ring};
-use crate::pressure::{BackpressureController, Decision, Observation, Producer as Kind, Strategy};
+use crate::pressure::{
+    BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
+};
 use crate::sync::{Arc, Ordering};
 use pcmflow_core::chunk::{AudioChunk, ChunkConsumer, ChunkProducer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
@@ -125,8 +127,8 @@ impl Outlet {
             let grows = matches!(packet, Packet::Mark(Mark::Gap(_))) && self.queue.len() == 1 && !end;
             let drops = matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest);
             let places = if grows && drops && !self.evicting { 2 } else { 1 };
-            let is_chunk = matches!(packet, Packet::Chunk(_));
-            if !(is_chunk && self.evicting) && !link.has_room_for(places) {
+            let evicts = self.evicting && matches!(packet, Packet::Chunk(_));
+            if !evicts && !link.has_room_for(places) {
                 return;
             }
             if let Some(packet) = self.queue.pop_front() {
@@ -166,8 +168,7 @@ impl Outlet {
             self.sent.deliver(chunk.position(), chunk.span());
             self.put(Packet::Chunk(chunk));
         } else if self.drops() {
-            let gap =
-                Gap { position: chunk.position(), frames: chunk.span(), cause: LossCause::Overflow };
+            let gap = Gap { position: chunk.position(), frames: chunk.span(), cause: LossCause::Overflow };
             if let Some(link) = &mut self.link {
                 link.give_up(gap.frames, gap.cause);
             }
@@ -218,8 +219,8 @@ impl Outlet {
         }
     }
 
-    /// Looks at the link, once a poll: who is slow, and what is to be done about it.
-    pub(super) fn observe(&mut self, now_ns: u64) {
+    /// Looks at the link, once a poll: who is slow, and what is to be done about it. Returns what changed.
+    pub(super) fn observe(&mut self, now_ns: u64) -> (Option<Edge>, Option<Change>) {
         let pops = self.gauge.stats().pops;
         let (pops_before, since_ns) = self.window;
         let passed_ns = now_ns.saturating_sub(since_ns);
@@ -255,6 +256,7 @@ impl Outlet {
         if evicting != self.evicting && self.link.is_some() {
             self.replace(evicting);
         }
+        (outcome.edge, outcome.change)
     }
 
     /// Goes on in a ring of another kind. What is in the old one is taken first: the new one is there before that is closed.

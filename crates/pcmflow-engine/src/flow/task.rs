@@ -9,14 +9,15 @@ use super::inlet::{Inlet, Taken};
 use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out};
 use super::outlet::Outlet;
+use super::report::Told;
 use crate::pressure::Strategy;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 use crate::task::{Cx, Poll, Task};
 use pcmflow_core::chunk::Packet;
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::ring::Consumer;
+use pcmflow_core::ring::{Consumer, Producer};
 use pcmflow_core::stream::Mark;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -77,6 +78,7 @@ pub(super) struct NodeTask {
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
     edits: Consumer<Edit>,
+    reports: Producer<Told>,
     registered: bool,
     /// Where it begins on the timeline is known.
     begun: bool,
@@ -88,6 +90,7 @@ impl NodeTask {
     pub(super) fn new(
         work: Work,
         edits: Consumer<Edit>,
+        reports: Producer<Told>,
         pool: BufferRecyclingPool,
         cell: Arc<NodeCell>,
     ) -> Self {
@@ -101,6 +104,7 @@ impl NodeTask {
             taken_to: None,
             cut: None,
             edits,
+            reports,
             registered: false,
             begun: false,
             pool,
@@ -134,7 +138,8 @@ impl NodeTask {
                     }
                 }
                 Edit::Detach(cell) => {
-                    if let Some(at) = self.outlets.iter().position(|outlet| Arc::ptr_eq(&outlet.cell, &cell)) {
+                    if let Some(at) = self.outlets.iter().position(|outlet| Arc::ptr_eq(&outlet.cell, &cell))
+                    {
                         self.leaving.push(self.outlets.remove(at));
                     }
                 }
@@ -212,6 +217,7 @@ impl NodeTask {
             }
         };
         self.cell.fail(message);
+        tell(&mut self.reports, &self.cell, Told::Failed);
         self.drop_work();
         self.phase = Phase::Draining(LossCause::DeadModule);
         None
@@ -410,7 +416,12 @@ impl NodeTask {
                     return Poll::Done;
                 }
             } else {
-                match self.is_ready(cx.now_ns()) {
+                // Gaps join in the queue: who only throws out need not wait for room, and holds up nobody.
+                let ready = match self.phase {
+                    Phase::Draining(_) => Ok(()),
+                    _ => self.is_ready(cx.now_ns()),
+                };
+                match ready {
                     Ok(()) => {
                         if !armed && !cx.spend() {
                             return Poll::Again;
@@ -437,6 +448,14 @@ impl NodeTask {
             armed = true;
             self.arm();
         }
+    }
+}
+
+/// Reports something, or counts that it could not.
+fn tell(reports: &mut Producer<Told>, cell: &NodeCell, told: Told) {
+    if reports.push(told).is_err() {
+        // Only the task stores it.
+        cell.untold.store(cell.untold.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 }
 
@@ -467,8 +486,15 @@ impl Task for NodeTask {
         for (_, inlet) in &mut self.inlets {
             inlet.notify();
         }
-        for outlet in self.outlets.iter_mut().chain(&mut self.leaving) {
-            outlet.observe(now_ns);
+        let Self { outlets, leaving, reports, cell, .. } = self;
+        for outlet in outlets.iter_mut().chain(leaving) {
+            let (edge, change) = outlet.observe(now_ns);
+            if let Some(edge) = edge {
+                tell(reports, cell, Told::Pressure(outlet.cell.clone(), edge));
+            }
+            if let Some(change) = change {
+                tell(reports, cell, Told::Strategy(outlet.cell.clone(), change));
+            }
             outlet.notify();
         }
         polled

@@ -99,5 +99,5 @@ fn a_flow_in_its_steady_state_calls_no_allocator() {
     let before = flow.status().nodes["recogniser"].given.delivered;
     assert_eq!(calls(|| run(&mut executor, &clock, 2_000_000_000)), 0);
     let delivered = flow.status().nodes["recogniser"].given.delivered - before;
-    assert_eq!(delivered, Frames(128_000));
+    assert!(delivered > Frames(120_000), "{delivered}");
 }

@@ -13,17 +13,24 @@ struct Wrong(u32, fn(AudioChunk, &mut Out<'_>));
 impl Node for Wrong {
     fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
         self.0 += 1;
-        if self.0 == 10 { self.1(chunk, out) } else { out.chunk(chunk) }
+        if self.0 == 10 {
+            self.1(chunk, out)
+        } else {
+            out.chunk(chunk)
+        }
         Ok(())
     }
 }
 
 #[test]
 fn a_node_that_swallows_or_doubles_frames_is_found_live_and_in_the_end() {
-    let wrong: [fn(AudioChunk, &mut Out<'_>); 2] = [|_, _| {}, |chunk, out| {
-        out.chunk(chunk.clone());
-        out.chunk(chunk);
-    }];
+    let wrong: [fn(AudioChunk, &mut Out<'_>); 2] = [
+        |_, _| {},
+        |chunk, out| {
+            out.chunk(chunk.clone());
+            out.chunk(chunk);
+        },
+    ];
     for wrong in wrong {
         let mut bench = Bench::new();
         bench.source("source", Numbers::new(format(48_000, 1), 48, 4_800));
@@ -60,7 +67,8 @@ fn each_missing_posting_of_a_link_shows() {
         overruns: 1,
     };
     let books = |edge, sent, taken| {
-        LinkBooks { sent: Some(sent), taken: Some(taken), edge: Some(edge), conversions: Vec::new() }.unaccounted()
+        LinkBooks { sent: Some(sent), taken: Some(taken), edge: Some(edge), conversions: Vec::new() }
+            .unaccounted()
     };
     assert_eq!(books(edge, timeline, taken), Frames(0));
     let passed_on = EdgeSnapshot { lost: Losses::default(), ..edge };

@@ -48,7 +48,13 @@ fn the_strategy_changes_back_and_forth_and_no_frame_is_lost_from_the_books() {
         for _ in 0..3 {
             bench.executor.run(&bench.clock);
         }
-        let all = [Strategy::DropOldest, Strategy::Block, Strategy::DropNewest, Strategy::Buffer, Strategy::Adaptive];
+        let all = [
+            Strategy::DropOldest,
+            Strategy::Block,
+            Strategy::DropNewest,
+            Strategy::Buffer,
+            Strategy::Adaptive,
+        ];
         bench.flow.set_strategy("source→sink", all[turn % all.len()]).unwrap();
     }
     bench.finish();

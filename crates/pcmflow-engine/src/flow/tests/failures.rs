@@ -2,10 +2,13 @@
 
 use super::super::*;
 use super::witness::*;
+use crate::Priority;
 use crate::pressure::Strategy;
+use crate::task::Executor;
 use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::ledger::LossCause;
+use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
 
 #[test]
 fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {
@@ -19,6 +22,13 @@ fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {
     let books = bench.finish();
     lives.lock().unwrap().assert_tiles(0, 48_000);
     assert_eq!(lives.lock().unwrap().frames(None), 48_000);
+    let mut told = Vec::new();
+    bench.flow.reports(|report| {
+        if let FlowReport::Failed { .. } = report {
+            told.push(report.to_string());
+        }
+    });
+    assert_eq!(told, ["node dead failed: panicked: told to"]);
     let status = &bench.flow.status().nodes["dead"];
     assert_eq!((status.state, status.error.as_deref()), (State::Failed, Some("panicked: told to")));
     assert!(!bench.flow.status().is_healthy());
@@ -77,6 +87,49 @@ fn a_source_that_panics_ends_its_stream() {
 }
 
 #[test]
+fn a_sink_that_never_reads_holds_up_only_what_may_wait_for_it() {
+    for (strategy, goes_on) in [
+        (Strategy::DropOldest, true),
+        (Strategy::DropNewest, true),
+        (Strategy::Adaptive, false),
+        (Strategy::Buffer, false),
+        (Strategy::Throttle, false),
+        (Strategy::Block, false),
+    ] {
+        let mut bench = Bench::new();
+        // What is critical is driven; the executor of the rest is not.
+        let (driven, critical) = Executor::new(4).unwrap();
+        let (mut rests, shared) = Executor::new(4).unwrap();
+        bench.executor = driven;
+        let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
+        bench.flow = DataFlowCoordinator::new(Executors { critical, shared }, pool);
+        bench
+            .source("source", Numbers { every_ns: 1_000_000, ..Numbers::new(format(48_000, 1), 48, 48_000) });
+        let (reads, never) = (bench.witness("reads", None, 1.0), bench.witness("never", None, 1.0));
+        let critical =
+            PipelineConfig { priority: Priority::Critical, ..PipelineConfig::new("source", "reads") };
+        bench.flow.connect(critical).unwrap();
+        bench.connect("source", "never", strategy);
+        bench.flow.start().unwrap();
+        bench.run_until(3_000_000_000);
+        assert_eq!(reads.lock().unwrap().ended, goes_on, "{strategy:?}");
+        let status = bench.flow.status();
+        assert!(status.pipelines["source→never"].pressure.active, "{strategy:?}");
+        let mut edges = 0;
+        bench.flow.reports(|report| edges += u32::from(matches!(report, FlowReport::Pressure { .. })));
+        assert_eq!(edges, 1, "{strategy:?}");
+        while !bench.flow.is_over() {
+            rests.run(&bench.clock);
+            bench.run_until(u64::MAX / 2);
+        }
+        bench.finish();
+        for seen in [reads, never] {
+            seen.lock().unwrap().assert_tiles(0, 48_000);
+        }
+    }
+}
+
+#[test]
 fn what_can_not_be_names_the_place() {
     let mut bench = Bench::new();
     bench.source("source", Numbers::new(format(48_000, 6), 48, 48));
@@ -84,9 +137,8 @@ fn what_can_not_be_names_the_place() {
     bench.pass("b");
     bench.witness("quad", Some(Shape::new(format(48_000, 4))), 0.0);
     bench.connect("a", "b", Strategy::Block);
-    let mut refused = |from: &str, to: &str| {
-        bench.flow.connect(PipelineConfig::new(from, to)).unwrap_err().to_string()
-    };
+    let mut refused =
+        |from: &str, to: &str| bench.flow.connect(PipelineConfig::new(from, to)).unwrap_err().to_string();
     assert_eq!(refused("b", "a"), "pipeline b→a would make a cycle: b → a → b");
     assert_eq!(refused("a", "a"), "pipeline a→a would make a cycle: a → a");
     assert_eq!(refused("c", "a"), "pipeline c→a: there is no node c; there are: a, b, quad, source");
@@ -95,12 +147,18 @@ fn what_can_not_be_names_the_place() {
     let text = refused("source", "b");
     assert_eq!(text, "pipeline source→b: input 0 of b is fed by a already; remove that first, or use a join");
     let text = refused("source", "quad");
-    assert!(text.contains("source→quad") && text.contains("6 channels") && text.contains("4 channels"), "{text}");
+    assert!(
+        text.contains("source→quad") && text.contains("6 channels") && text.contains("4 channels"),
+        "{text}"
+    );
     // Where the format is known only later, it is refused then; and nothing is changed by that.
     bench.connect("b", "quad", Strategy::Block);
     let text = bench.flow.connect(PipelineConfig::new("source", "a")).unwrap_err().to_string();
     assert!(text.contains("b→quad") && text.contains("6 channels"), "{text}");
     assert_eq!(bench.flow.graph().edges().count(), 2);
-    assert!(matches!(bench.flow.add_node("a", Ports::sink(None), Box::new(Pass)), Err(FlowError::Graph(GraphError::DuplicateNode { .. }))));
+    assert!(matches!(
+        bench.flow.add_node("a", Ports::sink(None), Box::new(Pass)),
+        Err(FlowError::Graph(GraphError::DuplicateNode { .. }))
+    ));
     assert!(bench.flow.disconnect("x→y").unwrap_err().to_string().starts_with("there is no pipeline x→y"));
 }

@@ -56,12 +56,18 @@ fn a_flow_file_becomes_a_graph_with_formats_and_latencies() {
     assert_eq!(plan.to_string(), "map 2 channels to 1, 48000 Hz to 16000 Hz, blocks of 320 frames");
     assert_eq!(graph.latency_ns("recogniser"), 2_000_000 + plan.latency().ns);
     let dot = graph.to_dot();
-    assert!(dot.contains("\"gate\" -> \"recogniser\" [label=\"48000 Hz, 2 channels, in blocks of 128 frames"), "{dot}");
+    assert!(
+        dot.contains("\"gate\" -> \"recogniser\" [label=\"48000 Hz, 2 channels, in blocks of 128 frames"),
+        "{dot}"
+    );
     assert!(dot.contains("map 2 channels to 1") && dot.contains("critical, drop_oldest"), "{dot}");
     assert!(dot.contains("\"gate\" [label=\"gate\\n2.0 ms\"]"), "{dot}");
     let mermaid = graph.to_mermaid();
     assert!(mermaid.starts_with("flowchart LR\n  n0[\"gate<br>2.0 ms\"]\n"), "{mermaid}");
-    assert!(mermaid.contains("n1 -->|\"48000 Hz, 2 channels, in blocks of 128 frames<br>critical"), "{mermaid}");
+    assert!(
+        mermaid.contains("n1 -->|\"48000 Hz, 2 channels, in blocks of 128 frames<br>critical"),
+        "{mermaid}"
+    );
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! Flows on a stepped clock and one thread, checked by a witness who knows each frame by its sample.
+// Clippy's exemption for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used)]
 
 mod books;
 mod edits;

@@ -15,7 +15,8 @@ fn a_fan_out_to_three_with_different_strategies_loses_only_where_it_may() {
     let blocked = bench.witness("blocked", None, 1.0);
     let oldest = bench.witness("oldest", None, 1.0);
     let newest = bench.witness("newest", None, 1.0);
-    let blocks = PipelineConfig { strategy: Strategy::Block, packets: 64, ..PipelineConfig::new("source", "blocked") };
+    let blocks =
+        PipelineConfig { strategy: Strategy::Block, packets: 64, ..PipelineConfig::new("source", "blocked") };
     bench.flow.connect(blocks).unwrap();
     bench.connect("source", "oldest", Strategy::DropOldest);
     bench.connect("source", "newest", Strategy::DropNewest);
@@ -78,7 +79,7 @@ fn a_join_adds_up_what_belongs_together_and_tells_what_is_missing() {
     impl Node for Holes {
         fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
             self.0 += 1;
-            if self.0 % 3 == 0 {
+            if self.0.is_multiple_of(3) {
                 let (position, frames) = (chunk.position(), chunk.span());
                 out.gap(Gap { position, frames, cause: LossCause::Shed });
             } else {
@@ -130,7 +131,10 @@ fn chunks_that_are_taken_too_late_are_counted() {
     bench.clock.set(50_000_000);
     bench.flow.add_source("source", Shape::new(format(48_000, 1)), false, Box::new(Older(0))).unwrap();
     bench.witness("sink", None, 1.0);
-    bench.flow.connect(PipelineConfig { latency_ms_max: 5, ..PipelineConfig::new("source", "sink") }).unwrap();
+    bench
+        .flow
+        .connect(PipelineConfig { latency_ms_max: 5, ..PipelineConfig::new("source", "sink") })
+        .unwrap();
     bench.flow.start().unwrap();
     bench.finish();
     // Those that were 6, 7, 8 and 9 ms old.

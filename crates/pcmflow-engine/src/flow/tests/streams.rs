@@ -11,7 +11,8 @@ use pcmflow_core::stream::{Overflow, StreamConfig, StreamReader, StreamWriter, s
 
 fn ring(hz: u32, channels: u32) -> (StreamWriter, StreamReader) {
     let (capacity, quantum, overflow) = (Frames(1_024), Frames(128), Overflow::DropNewest);
-    let (writer, reader, _) = stream(StreamConfig { format: format(hz, channels), capacity, quantum, overflow }).unwrap();
+    let (writer, reader, _) =
+        stream(StreamConfig { format: format(hz, channels), capacity, quantum, overflow }).unwrap();
     (writer, reader)
 }
 

@@ -18,7 +18,13 @@ pub(super) fn stamp(position: u64) -> f32 {
     (position % (1 << 20)) as f32
 }
 
-pub(super) fn chunk(pool: &BufferRecyclingPool, format: StreamFormat, position: u64, frames: u64, now_ns: u64) -> Option<AudioChunk> {
+pub(super) fn chunk(
+    pool: &BufferRecyclingPool,
+    format: StreamFormat,
+    position: u64,
+    frames: u64,
+    now_ns: u64,
+) -> Option<AudioChunk> {
     let channels = format.channels.get();
     let mut buffer = pool.acquire(frames as usize * channels, Miss::Grow).ok()?;
     for frame in position..position + frames {
@@ -26,7 +32,13 @@ pub(super) fn chunk(pool: &BufferRecyclingPool, format: StreamFormat, position: 
             buffer.extend_from_slice(&[stamp(frame)]);
         }
     }
-    let meta = ChunkMeta { format, position: StreamPosition(position), sequence: 0, timestamp_ns: now_ns, complete_ns: now_ns };
+    let meta = ChunkMeta {
+        format,
+        position: StreamPosition(position),
+        sequence: 0,
+        timestamp_ns: now_ns,
+        complete_ns: now_ns,
+    };
     AudioChunk::new(buffer.into_shared(), meta).ok()
 }
 
@@ -67,10 +79,12 @@ impl Inflow for Numbers {
         let frames = self.block.min(self.total - at);
         match chunk(out.pool(), self.format, at, frames, out.now_ns()) {
             Some(chunk) => out.chunk(chunk),
-            None => out.gap(Gap { position: out.position(), frames: Frames(frames), cause: LossCause::Overflow }),
+            None => {
+                out.gap(Gap { position: out.position(), frames: Frames(frames), cause: LossCause::Overflow })
+            }
         }
         self.chunks += 1;
-        if self.chunks % 8 == 0 {
+        if self.chunks.is_multiple_of(8) {
             out.cut(Frames(0));
         }
         Ok(Inflowed::More)
@@ -183,7 +197,13 @@ impl Bench {
         self.failing(name, wants, times, u64::MAX)
     }
 
-    pub(super) fn failing(&mut self, name: &str, wants: Option<Shape>, times: f32, panics_at: u64) -> Arc<Mutex<Seen>> {
+    pub(super) fn failing(
+        &mut self,
+        name: &str,
+        wants: Option<Shape>,
+        times: f32,
+        panics_at: u64,
+    ) -> Arc<Mutex<Seen>> {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let witness = Witness { seen: seen.clone(), times, panics_at };
         self.flow.add_node(name, Ports::sink(wants), Box::new(witness)).unwrap();

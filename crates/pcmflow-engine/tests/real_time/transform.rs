@@ -104,8 +104,8 @@ fn chains() {
         }
         drop(kept);
         assert!(packets > 100);
-        // The guard sees what it should: building is another matter.
-        assert!(calls(|| drop(plan.build())) > 0);
+        // The guard sees what it should: building is another matter, where there is something to build.
+        assert_eq!(calls(|| drop(plan.build())) > 0, plan.cost() > Cost::Free);
     }
 }
 

@@ -18,6 +18,11 @@ pub(super) struct Tally {
 }
 
 /// Frames of the source that a node took or gave, as last published. Each figure is of its own instant.
+///
+/// ```
+/// use pcmflow_engine::flow::Passed;
+/// assert_eq!(Passed::default().delivered.0, 0);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passed {
     /// The first frame that it has not come to.
@@ -58,6 +63,16 @@ impl Tally {
 }
 
 /// The books of one link, as its ends left them.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::Timeline;
+/// use pcmflow_engine::flow::LinkBooks;
+/// let mut sent = Timeline::default();
+/// sent.deliver(StreamPosition(0), Frames(128));
+/// let open = LinkBooks { sent: Some(sent), ..LinkBooks::default() };
+/// assert_eq!(open.unaccounted(), Frames(0)); // the other end is there yet
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct LinkBooks {
     /// What the sending end was given, and sent or gave up; none while it is there.
@@ -94,6 +109,16 @@ impl LinkBooks {
 }
 
 /// The books of one node.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamPosition};
+/// use pcmflow_core::ledger::Timeline;
+/// use pcmflow_engine::flow::NodeBooks;
+/// let mut given = Timeline::default();
+/// given.deliver(StreamPosition(0), Frames(100));
+/// let books = NodeBooks { given: Some(given), taken_to: Some(128) };
+/// assert_eq!(books.unaccounted(), Frames(28)); // swallowed
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct NodeBooks {
     /// What it gave, or what a sink consumed; none while it is there.
@@ -114,11 +139,17 @@ impl NodeBooks {
 }
 
 /// The books of a whole flow, its removed parts included.
+///
+/// ```
+/// use pcmflow_core::format::Frames;
+/// use pcmflow_engine::flow::FlowBooks;
+/// assert_eq!(FlowBooks::default().unaccounted(), Frames(0));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct FlowBooks {
-    /// By name. A name that was used again has the books of its last bearer; those before are in `gone`.
+    /// By name; of what was removed, by name and number.
     pub nodes: BTreeMap<String, NodeBooks>,
-    /// By name, which is `from→to`.
+    /// By name, which is `from→to`; of what was removed, by name and number.
     pub pipelines: BTreeMap<String, LinkBooks>,
 }
 

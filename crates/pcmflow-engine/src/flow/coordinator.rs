@@ -28,6 +28,15 @@ const EDITS: usize = 64;
 const REPORTS: usize = 16;
 
 /// Why a flow could not be changed.
+///
+/// ```
+/// use pcmflow_engine::flow::{FlowError, State};
+/// let error = FlowError::Over { name: "disk".into(), state: State::Failed };
+/// assert_eq!(
+///     error.to_string(),
+///     "node disk is Failed, nothing can be connected to it any more; add another node"
+/// );
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlowError {
@@ -83,6 +92,15 @@ pub enum FlowError {
 }
 
 /// Where tasks are brought: what is critical to a driver of its own.
+///
+/// ```
+/// use pcmflow_engine::flow::Executors;
+/// use pcmflow_engine::task::Executor;
+/// let (_executor, spawner) = Executor::new(16)?;
+/// let all = Executors::one(spawner);
+/// assert_eq!(format!("{:?}", all.critical), format!("{:?}", all.shared));
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Executors {
     /// For nodes with a critical pipeline.
@@ -101,6 +119,25 @@ impl Executors {
 }
 
 /// How a node does.
+///
+/// ```
+/// use pcmflow_core::format::StreamFormat;
+/// use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
+/// use pcmflow_engine::flow::*;
+/// use pcmflow_engine::task::Executor;
+/// use pcmflow_engine::transform::Shape;
+/// let (_executor, spawner) = Executor::new(16)?;
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+/// let mono = StreamFormat::new(48_000, 1)?;
+/// for name in ["first", "second"] {
+///     let join = Box::new(Join::new(2, mono, Missing::Gap));
+///     flow.add_node(name, Ports::join(2, Shape::new(mono)), join)?;
+/// }
+/// let status = flow.status();
+/// assert_eq!((status.nodes["first"].state, status.nodes["first"].settled), (State::Waiting, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeStatus {
     /// What it is doing.
@@ -114,6 +151,26 @@ pub struct NodeStatus {
 }
 
 /// How a pipeline does.
+///
+/// ```
+/// use pcmflow_core::format::StreamFormat;
+/// use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
+/// use pcmflow_engine::flow::*;
+/// use pcmflow_engine::task::Executor;
+/// use pcmflow_engine::transform::Shape;
+/// let (_executor, spawner) = Executor::new(16)?;
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+/// let mono = StreamFormat::new(48_000, 1)?;
+/// for name in ["first", "second"] {
+///     let join = Box::new(Join::new(2, mono, Missing::Gap));
+///     flow.add_node(name, Ports::join(2, Shape::new(mono)), join)?;
+/// }
+/// flow.connect(PipelineConfig::new("first", "second"))?;
+/// let status = flow.status();
+/// assert_eq!((status.pipelines["first→second"].fill, status.pipelines["first→second"].capacity), (0, 16));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PipelineStatus {
     /// What was taken from it.
@@ -133,6 +190,11 @@ pub struct PipelineStatus {
 }
 
 /// How a flow does.
+///
+/// ```
+/// use pcmflow_engine::flow::FlowStatus;
+/// assert!(FlowStatus::default().is_healthy());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowStatus {
     /// Its nodes, by name.

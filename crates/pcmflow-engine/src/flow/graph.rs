@@ -194,6 +194,18 @@ pub enum GraphError {
 }
 
 /// A pipeline as it was checked.
+///
+/// ```
+/// use pcmflow_core::format::StreamFormat;
+/// use pcmflow_engine::flow::{Graph, PipelineConfig, Ports};
+/// use pcmflow_engine::transform::Shape;
+/// let mut graph = Graph::default();
+/// graph.add("source", Ports::source(Shape::new(StreamFormat::new(48_000, 2)?)))?;
+/// graph.add("sink", Ports::sink(Some(Shape::new(StreamFormat::new(48_000, 1)?))))?;
+/// let edge = graph.connect(PipelineConfig::new("source", "sink"))?;
+/// assert_eq!(edge.plan.as_ref().map(ToString::to_string).as_deref(), Some("map 2 channels to 1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Edge {
     /// What was asked for.

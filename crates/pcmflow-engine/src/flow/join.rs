@@ -61,8 +61,13 @@ struct Input {
 ///
 /// ```
 /// use pcmflow_core::format::StreamFormat;
-/// use pcmflow_engine::flow::{Join, Missing, Node};
-/// let join: Box<dyn Node> = Box::new(Join::new(2, StreamFormat::new(48_000, 2)?, Missing::Silence));
+/// use pcmflow_engine::flow::{Join, Missing, Node, Ports};
+/// use pcmflow_engine::transform::Shape;
+/// let format = StreamFormat::new(48_000, 2)?;
+/// let join: Box<dyn Node> = Box::new(Join::new(2, format, Missing::Silence));
+/// let ports = Ports::join(2, Shape::new(format)); // both for `DataFlowCoordinator::add_node`
+/// assert_eq!((ports.inputs, ports.wants), (2, Some(Shape::new(format))));
+/// # drop(join);
 /// # Ok::<(), pcmflow_core::format::FormatError>(())
 /// ```
 #[derive(Debug)]

@@ -51,6 +51,12 @@ pub(super) struct LinkCell {
 pub(super) const UNBEGUN: u64 = u64::MAX;
 
 /// Why a link could not be made.
+///
+/// ```
+/// use pcmflow_core::ring::RingError;
+/// use pcmflow_engine::flow::LinkError;
+/// assert_eq!(LinkError::from(RingError::Empty).to_string(), RingError::Empty.to_string());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {

@@ -26,7 +26,10 @@ pub type NodeError = Box<dyn std::error::Error + Send + Sync>;
 ///         Ok(self.0.send(peak)?)
 ///     }
 /// }
-/// # let _: Box<dyn Node> = Box::new(Peak(std::sync::mpsc::channel().0));
+/// let (peaks, heard) = std::sync::mpsc::channel();
+/// let sink: Box<dyn Node> = Box::new(Peak(peaks)); // for `DataFlowCoordinator::add_node`
+/// drop(sink);
+/// assert!(heard.recv().is_err());
 /// ```
 pub trait Node: Send {
     /// Takes the next chunk of an input, and gives what it makes of it: chunks and gaps that go on where the last one ended, and
@@ -99,7 +102,8 @@ pub enum Inflowed {
 ///         Ok(Inflowed::End)
 ///     }
 /// }
-/// # let _: Box<dyn Inflow> = Box::new(Nothing);
+/// let source: Box<dyn Inflow> = Box::new(Nothing); // for `DataFlowCoordinator::add_source`
+/// assert_eq!(std::mem::size_of_val(&*source), 0);
 /// ```
 pub trait Inflow: Send {
     /// Gives the next chunk or gap, if it is there. Never waits for it.
@@ -112,6 +116,21 @@ pub trait Inflow: Send {
 }
 
 /// Where a source or a node gives what it makes: each link that begins at it gets a handle.
+///
+/// ```
+/// use pcmflow_core::chunk::AudioChunk;
+/// use pcmflow_engine::flow::{Node, NodeError, Out};
+/// /// Passes on what comes.
+/// struct Pass;
+/// impl Node for Pass {
+///     fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+///         assert_eq!(out.position(), chunk.position());
+///         out.chunk(chunk);
+///         Ok(())
+///     }
+/// }
+/// # let _: Box<dyn Node> = Box::new(Pass);
+/// ```
 #[derive(Debug)]
 pub struct Out<'a> {
     pub(super) outlets: &'a mut [Outlet],

@@ -18,6 +18,24 @@ const LOOK_NS_MAX: u64 = 1_000_000;
 const READERS: usize = 4;
 
 /// Hands a [`StreamInflow`] its streams. When it is dropped, the last stream's end is the source's.
+///
+/// ```
+/// use pcmflow_core::block::BlockSize;
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_core::stream::{Overflow, StreamConfig, stream};
+/// use pcmflow_engine::flow::StreamInflow;
+/// let (capacity, quantum, overflow) = (Frames(9_600), Frames(128), Overflow::DropNewest);
+/// let config = |hz| Ok::<_, pcmflow_core::format::FormatError>(StreamConfig {
+///     format: StreamFormat::new(hz, 2)?, capacity, quantum, overflow,
+/// });
+/// let (_, reader, _) = stream(config(48_000)?)?;
+/// let (mut feed, source) = StreamInflow::new(reader, BlockSize::of::<256>())?;
+/// // The device came back at another rate.
+/// let (_, reader, _) = stream(config(44_100)?)?;
+/// assert!(feed.bring(reader).is_ok());
+/// # drop(source);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct StreamFeed(Producer<StreamReader>);
 
@@ -47,7 +65,9 @@ impl StreamFeed {
 /// let (writer, reader, _) = stream(config)?; // the writer goes to the callback
 /// let (feed, source) = StreamInflow::new(reader, BlockSize::of::<256>())?;
 /// drop(feed); // no other stream will follow
-/// # let _ = (writer, source);
+/// assert!(!writer.is_closed()); // the source is there
+/// drop(source);
+/// assert!(writer.is_closed());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

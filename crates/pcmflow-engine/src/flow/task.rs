@@ -389,10 +389,13 @@ impl NodeTask {
     }
 
     fn flush(&mut self) {
-        let end = self.phase == Phase::Ending;
         self.outlets.retain_mut(Outlet::is_open);
+        // Each ends when it has sent everything: none waits for another.
+        if self.phase == Phase::Ending {
+            self.leaving.append(&mut self.outlets);
+        }
         for outlet in &mut self.outlets {
-            outlet.flush(end);
+            outlet.flush(false);
         }
         self.leaving.retain_mut(|outlet| {
             outlet.flush(true);
@@ -412,7 +415,7 @@ impl NodeTask {
             self.flush();
             let mut wait = Poll::Idle;
             if self.phase == Phase::Ending {
-                if self.leaving.is_empty() && self.outlets.iter().all(Outlet::is_flushed) {
+                if self.leaving.is_empty() {
                     return Poll::Done;
                 }
             } else {

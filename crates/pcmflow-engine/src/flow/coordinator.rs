@@ -1,95 +1,27 @@
 //! The coordinator: makes tasks of nodes, links of pipelines, and changes both while they run.
 
 use super::adapter::Adapter;
-use super::books::{FlowBooks, Passed};
 use super::cell::{NodeCell, State};
-use super::graph::{Graph, GraphError, Output, Ports};
-use super::link::{LinkCell, LinkConfig, LinkError, link};
+use super::error::FlowError;
+use super::graph::{Graph, Output, Ports};
+use super::link::{LinkCell, LinkConfig, link};
 use super::node::{Inflow, Node};
-use super::report::{FlowReport, Told};
+use super::report::Told;
 use super::spec::PipelineConfig;
 use super::task::{Edit, NodeTask, Work};
 use crate::Priority;
 use crate::pressure::Strategy;
-use crate::sync::{Arc, Ordering};
-use crate::task::{SpawnError, Spawner, TaskHandle};
-use crate::transform::PlanError;
-use pcmflow_core::ledger::{Losses, Settled};
+use crate::sync::Arc;
+use crate::task::{Spawner, TaskHandle};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::pressure::PressureStats;
-use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
+use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::PoisonError;
 
 /// Edits that may wait for a task.
 const EDITS: usize = 64;
 /// Reports of one task that may wait.
 const REPORTS: usize = 16;
-
-/// Why a flow could not be changed.
-///
-/// ```
-/// use pcmflow_engine::flow::{FlowError, State};
-/// let error = FlowError::Over { name: "disk".into(), state: State::Failed };
-/// assert_eq!(
-///     error.to_string(),
-///     "node disk is Failed, nothing can be connected to it any more; add another node"
-/// );
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FlowError {
-    /// It can't be so: see there.
-    #[error(transparent)]
-    Graph(#[from] GraphError),
-    /// A link could not be made.
-    #[error("pipeline {pipeline}: {reason}")]
-    Link {
-        /// The pipeline.
-        pipeline: String,
-        /// Why.
-        reason: LinkError,
-    },
-    /// What changes the format could not be made.
-    #[error("pipeline {pipeline}: {reason}")]
-    Plan {
-        /// The pipeline.
-        pipeline: String,
-        /// Why.
-        reason: PlanError,
-    },
-    /// Memory for edits could not be had.
-    #[error("node {name}: {reason}")]
-    Memory {
-        /// The node.
-        name: String,
-        /// Why.
-        reason: RingError,
-    },
-    /// A task could not be brought to its executor.
-    #[error("node {name}: {reason}")]
-    Spawn {
-        /// The node.
-        name: String,
-        /// Why.
-        reason: SpawnError,
-    },
-    /// The node is over, failed or removed: give a new one a name of its own.
-    #[error("node {name} is {state:?}, nothing can be connected to it any more; add another node")]
-    Over {
-        /// The node.
-        name: String,
-        /// What became of it.
-        state: State,
-    },
-    /// The node's task has not made the changes before this one: it hangs, or nobody drives its executor.
-    #[error("node {name} has {EDITS} changes waiting; is its executor driven?")]
-    Busy {
-        /// The node.
-        name: String,
-    },
-}
 
 /// Where tasks are brought: what is critical to a driver of its own.
 ///
@@ -118,110 +50,12 @@ impl Executors {
     }
 }
 
-/// How a node does.
-///
-/// ```
-/// use pcmflow_core::format::StreamFormat;
-/// use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
-/// use pcmflow_engine::flow::*;
-/// use pcmflow_engine::task::Executor;
-/// use pcmflow_engine::transform::Shape;
-/// let (_executor, spawner) = Executor::new(16)?;
-/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
-/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
-/// let mono = StreamFormat::new(48_000, 1)?;
-/// for name in ["first", "second"] {
-///     let join = Box::new(Join::new(2, mono, Missing::Gap));
-///     flow.add_node(name, Ports::join(2, Shape::new(mono)), join)?;
-/// }
-/// let status = flow.status();
-/// assert_eq!((status.nodes["first"].state, status.nodes["first"].settled), (State::Waiting, None));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeStatus {
-    /// What it is doing.
-    pub state: State,
-    /// What it failed with.
-    pub error: Option<String>,
-    /// What it gave; a sink: what it consumed.
-    pub given: Passed,
-    /// Of a sink: the place up to which all books agreed, or by how much they did not.
-    pub settled: Option<Settled>,
-}
-
-/// How a pipeline does.
-///
-/// ```
-/// use pcmflow_core::format::StreamFormat;
-/// use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
-/// use pcmflow_engine::flow::*;
-/// use pcmflow_engine::task::Executor;
-/// use pcmflow_engine::transform::Shape;
-/// let (_executor, spawner) = Executor::new(16)?;
-/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
-/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
-/// let mono = StreamFormat::new(48_000, 1)?;
-/// for name in ["first", "second"] {
-///     let join = Box::new(Join::new(2, mono, Missing::Gap));
-///     flow.add_node(name, Ports::join(2, Shape::new(mono)), join)?;
-/// }
-/// flow.connect(PipelineConfig::new("first", "second"))?;
-/// let status = flow.status();
-/// assert_eq!((status.pipelines["first→second"].fill, status.pipelines["first→second"].capacity), (0, 16));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PipelineStatus {
-    /// What was taken from it.
-    pub taken: Passed,
-    /// Chunks and marks in it.
-    pub fill: usize,
-    /// As many as it holds.
-    pub capacity: usize,
-    /// Whether, how often and how long it was nearly full; as of the last edge.
-    pub pressure: PressureStats,
-    /// What is done about that.
-    pub strategy: Strategy,
-    /// Chunks that were taken later than its [`latency_ms_max`](PipelineConfig::latency_ms_max).
-    pub missed: u64,
-    /// Frames that its ring evicted.
-    pub evicted: Losses,
-}
-
-/// How a flow does.
-///
-/// ```
-/// use pcmflow_engine::flow::FlowStatus;
-/// assert!(FlowStatus::default().is_healthy());
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FlowStatus {
-    /// Its nodes, by name.
-    pub nodes: BTreeMap<String, NodeStatus>,
-    /// Its pipelines, by name.
-    pub pipelines: BTreeMap<String, PipelineStatus>,
-}
-
-impl FlowStatus {
-    /// Whether no node failed and nothing is unaccounted for.
-    ///
-    /// Not RT-safe: meant for the control side.
-    pub fn is_healthy(&self) -> bool {
-        self.nodes.values().all(|node| {
-            node.state != State::Failed
-                && node.given.unaccounted.0 == 0
-                && node.settled.is_none_or(|settled| settled.unaccounted.0 == 0)
-        })
-    }
-}
-
-struct NodeEntry {
-    cell: Arc<NodeCell>,
+pub(super) struct NodeEntry {
+    pub(super) cell: Arc<NodeCell>,
     edits: Producer<Edit>,
-    reports: Consumer<Told>,
+    pub(super) reports: Consumer<Told>,
     /// Reports that did not fit, as far as they were told of.
-    untold: u64,
+    pub(super) untold: u64,
     /// Until it is started.
     held: Option<Box<NodeTask>>,
     handle: Option<TaskHandle>,
@@ -274,12 +108,12 @@ pub struct DataFlowCoordinator {
     graph: Graph,
     pool: BufferRecyclingPool,
     executors: Executors,
-    nodes: BTreeMap<String, NodeEntry>,
-    links: BTreeMap<String, Arc<LinkCell>>,
+    pub(super) nodes: BTreeMap<String, NodeEntry>,
+    pub(super) links: BTreeMap<String, Arc<LinkCell>>,
     /// Edits of nodes that run, until the next start.
     pending: Vec<(String, Edit)>,
-    gone_nodes: Vec<(String, Arc<NodeCell>)>,
-    gone_links: Vec<(String, Arc<LinkCell>)>,
+    pub(super) gone_nodes: Vec<(String, Arc<NodeCell>)>,
+    pub(super) gone_links: Vec<(String, Arc<LinkCell>)>,
 }
 
 impl DataFlowCoordinator {
@@ -549,78 +383,6 @@ impl DataFlowCoordinator {
         let cells = self.nodes.values().filter(|node| node.held.is_none()).map(|node| &node.cell);
         let mut cells = cells.chain(self.gone_nodes.iter().map(|(_, cell)| cell));
         cells.all(|cell| cell.books().given.is_some())
-    }
-
-    /// How everything does now. Each figure is of its own instant; only `settled` is a claim about all frames before a place.
-    ///
-    /// Not RT-safe: allocates, and locks.
-    pub fn status(&self) -> FlowStatus {
-        let node = |cell: &NodeCell| NodeStatus {
-            state: cell.state(),
-            error: cell.error(),
-            given: cell.given.read(),
-            settled: cell.settled(),
-        };
-        let pipeline = |cell: &LinkCell| {
-            let gauge = cell.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let (pressure, strategy) = *cell.pressure.lock().unwrap_or_else(PoisonError::into_inner);
-            PipelineStatus {
-                taken: cell.taken.read(),
-                fill: gauge.occupancy(),
-                capacity: gauge.capacity(),
-                pressure,
-                strategy,
-                missed: cell.missed.load(Ordering::Relaxed),
-                evicted: gauge.evicted(),
-            }
-        };
-        FlowStatus {
-            nodes: self.nodes.iter().map(|(name, entry)| (name.clone(), node(&entry.cell))).collect(),
-            pipelines: self.links.iter().map(|(name, cell)| (name.clone(), pipeline(cell))).collect(),
-        }
-    }
-
-    /// Hands out what happened since this was called last, node by node; of nodes that were removed meanwhile nothing.
-    ///
-    /// Not RT-safe: allocates.
-    pub fn reports(&mut self, mut each: impl FnMut(FlowReport)) {
-        for (name, node) in &mut self.nodes {
-            while let Some(told) = node.reports.pop() {
-                each(match told {
-                    Told::Pressure(link, edge) => FlowReport::Pressure { pipeline: link.name.clone(), edge },
-                    Told::Strategy(link, change) => {
-                        FlowReport::Strategy { pipeline: link.name.clone(), change }
-                    }
-                    Told::Failed => {
-                        let error = node.cell.error().unwrap_or_default();
-                        FlowReport::Failed { node: name.clone(), error }
-                    }
-                });
-            }
-            let untold = node.cell.untold.load(Ordering::Relaxed);
-            if untold > node.untold {
-                each(FlowReport::Untold { node: name.clone(), reports: untold - node.untold });
-                node.untold = untold;
-            }
-        }
-    }
-
-    /// The books of everything that is over; of what still runs, that they are not closed. What was removed has `#` and a number
-    /// behind its name.
-    ///
-    /// Not RT-safe: allocates, and locks.
-    pub fn books(&self) -> FlowBooks {
-        let link = |cell: &LinkCell| cell.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut books = FlowBooks::default();
-        books.nodes.extend(self.nodes.iter().map(|(name, node)| (name.clone(), node.cell.books())));
-        books.pipelines.extend(self.links.iter().map(|(name, cell)| (name.clone(), link(cell))));
-        for (number, (name, cell)) in self.gone_nodes.iter().enumerate() {
-            books.nodes.insert(format!("{name}#{number}"), cell.books());
-        }
-        for (number, (name, cell)) in self.gone_links.iter().enumerate() {
-            books.pipelines.insert(format!("{name}#{number}"), link(cell));
-        }
-        books
     }
 }
 

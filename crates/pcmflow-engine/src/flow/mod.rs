@@ -37,6 +37,7 @@ mod books;
 mod cell;
 mod coordinator;
 mod draw;
+mod error;
 mod graph;
 mod inlet;
 mod join;
@@ -45,19 +46,22 @@ mod node;
 mod outlet;
 mod report;
 mod spec;
+mod status;
 mod stream_inflow;
 mod task;
 mod wait;
 
 pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;
-pub use coordinator::{DataFlowCoordinator, Executors, FlowError, FlowStatus, NodeStatus, PipelineStatus};
+pub use coordinator::{DataFlowCoordinator, Executors};
+pub use error::FlowError;
 pub use graph::{Edge, Graph, GraphError, Output, Ports};
 pub use join::{Join, Missing};
 pub use link::LinkError;
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};
 pub use report::FlowReport;
 pub use spec::{FlowSpec, FormatSpec, NodeSpec, PipelineConfig};
+pub use status::{FlowStatus, NodeStatus, PipelineStatus};
 pub use stream_inflow::{StreamFeed, StreamInflow};
 
 #[cfg(all(test, not(pcmflow_loom)))]

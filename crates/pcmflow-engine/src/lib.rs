@@ -12,6 +12,7 @@
 //! | [`config`] | the one typed configuration: validated, layered, changed at run time |
 //! | [`transform`] | sample formats, layouts, channel maps, rates, block sizes |
 //! | [`metrics`] | counters on the hot side, one sampler, windows, alerts, the [`metrics::Snapshot`] |
+//! | [`pressure`] | what is done about a link that fills up |
 //! | [`console`] | the words of the console and their answers, as text and as JSON |
 
 pub mod config;
@@ -19,6 +20,7 @@ pub mod console;
 pub mod event;
 pub mod metrics;
 pub mod module;
+pub mod pressure;
 mod priority;
 mod sync;
 pub mod task;

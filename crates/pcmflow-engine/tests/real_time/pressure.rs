@@ -1,0 +1,34 @@
+//! The back-pressure controller, in every strategy and on every step.
+
+use crate::guard::rt;
+use pcmflow_engine::pressure::*;
+
+pub(crate) fn entries() {
+    use Strategy::{Adaptive, Block, Buffer, DropNewest, DropOldest, Throttle};
+    for strategy in [Throttle, Buffer, DropOldest, DropNewest, Block, Adaptive] {
+        rt("Strategy::name", || strategy.name());
+        for producer in [Producer::Live, Producer::Waiting] {
+            let config = ControllerConfig { strategy, ..ControllerConfig::default() };
+            let mut controller =
+                rt("BackpressureController::new", || BackpressureController::new(config)).unwrap();
+            for (now_ms, used, consumer_per_s) in
+                [(0, 0, 0), (1, 950, 100), (50, 950, 0), (100, 1_000, 0), (101, 0, 900), (2_000, 0, 1_000)]
+            {
+                let seen = Observation {
+                    now_ns: now_ms * 1_000_000,
+                    used,
+                    capacity: 1_000,
+                    producer,
+                    consumer_per_s,
+                    nominal_per_s: 1_000,
+                    latency_limit_ns: 10_000_000_000,
+                    memory_left_bytes: 0,
+                };
+                rt("BackpressureController::observe", || controller.observe(seen));
+            }
+            assert_eq!(rt("BackpressureController::stats", || controller.stats(3_000_000_000)).episodes, 1);
+        }
+    }
+    let refused = ControllerConfig { unit_bytes: 0, ..ControllerConfig::default() };
+    assert!(rt("BackpressureController::new", || BackpressureController::new(refused)).is_err());
+}

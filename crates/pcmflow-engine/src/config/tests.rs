@@ -137,6 +137,11 @@ fn every_error_says_what_where_and_what_is_possible() {
             "audio.block_frames is 512 (flag): a block of 512 frames is not allowed by the profile production: it \
              takes 1024 only (--profile development allows 256 to 2048)",
         ),
+        (
+            // That 512 frames do not fit the default profile only follows.
+            flags(&["audio.profile=developmnt", "audio.block_frames=512"]),
+            "audio.profile is developmnt (flag), allowed are production, development",
+        ),
         (flags(&["audio.ring_ms=42"]), "audio.ring_ms is 42 (flag): it must hold two blocks, 43 ms"),
     ] {
         assert_eq!(told(&sources), expected, "{sources:?}");

@@ -1,30 +1,37 @@
-//! loom's models of the core, and the seeded bugs that they must find.
+//! loom's models of the core and of the engine, and the seeded bugs that they must find.
 
 use crate::steps::{Steps, cargo, root, run};
 use std::process::Command;
 
-/// Where the seeded bugs are listed.
-const MUTANTS: &str = "crates/pcmflow-core/src/mutant.rs";
+/// The crates that have models and list their seeded bugs in `src/mutant.rs`, and the environment variable that chooses one.
+const MODELLED: &[(&str, &str)] =
+    &[("pcmflow-core", "PCMFLOW_MUTANT"), ("pcmflow-engine", "PCMFLOW_ENGINE_MUTANT")];
 
 /// Explores every model: each prints how many executions there were, and within which bound.
 pub(crate) fn explore(steps: &mut Steps) {
-    steps.command("interleavings, explored by loom", models("--cfg pcmflow_loom", "").arg("--nocapture"));
+    for (of, _) in MODELLED {
+        let mut command = models(of, "--cfg pcmflow_loom", "");
+        steps.command(&format!("interleavings of {of}, explored by loom"), command.arg("--nocapture"));
+    }
 }
 
 /// The models pass as they are, and each seeded bug makes its own ones fail.
 pub(crate) fn mutants(steps: &mut Steps) {
+    for (of, variable) in MODELLED {
+        match listed(of) {
+            Ok(mutants) => mutants_of(of, variable, mutants, steps),
+            Err(why) => steps.step(&format!("seeded bugs of {of}"), || Err(why)),
+        }
+    }
+}
+
+fn mutants_of(of: &str, variable: &str, mutants: Vec<(String, String)>, steps: &mut Steps) {
     const SEEDED: &str = "--cfg pcmflow_loom --cfg pcmflow_mutants";
-    let listed = std::fs::read_to_string(root().join(MUTANTS)).map_err(|error| format!("{MUTANTS}: {error}"));
-    let mutants = match listed.map(|text| listed_in(&text)) {
-        Ok(mutants) if !mutants.is_empty() => mutants,
-        Ok(_) => return steps.step("seeded bugs", || Err(format!("{MUTANTS} lists none"))),
-        Err(why) => return steps.step("seeded bugs", || Err(why)),
-    };
-    steps.step("no seeded bug: every model must pass", || run(&mut models(SEEDED, "")));
+    steps.step(&format!("no seeded bug in {of}: every model must pass"), || run(&mut models(of, SEEDED, "")));
     for (name, tests) in mutants {
         steps.step(&format!("seeded bug {name}: {tests} must fail"), || {
-            let mut command = models(SEEDED, &tests);
-            let output = command.env("PCMFLOW_MUTANT", &name).output().map_err(|error| error.to_string())?;
+            let mut command = models(of, SEEDED, &tests);
+            let output = command.env(variable, &name).output().map_err(|error| error.to_string())?;
             // The tests' own output first, then cargo's.
             let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
             match found(&text) {
@@ -44,12 +51,18 @@ fn found(output: &str) -> bool {
     output.contains("error: test failed") && !MISTAKES.iter().any(|mistake| output.contains(mistake))
 }
 
-/// The models whose names hold `filter`.
-fn models(flags: &str, filter: &str) -> Command {
-    let mut command =
-        cargo(&["test", "--quiet", "--release", "-p", "pcmflow-core", "--test", "loom", "--", filter]);
+/// The models of a crate whose names hold `filter`.
+fn models(of: &str, flags: &str, filter: &str) -> Command {
+    let mut command = cargo(&["test", "--quiet", "--release", "-p", of, "--test", "loom", "--", filter]);
     command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", root().join("target/loom"));
     command
+}
+
+/// The seeded bugs of a crate; an error where there are none.
+fn listed(of: &str) -> Result<Vec<(String, String)>, String> {
+    let list = format!("crates/{of}/src/mutant.rs");
+    let text = std::fs::read_to_string(root().join(&list)).map_err(|error| format!("{list}: {error}"))?;
+    Some(listed_in(&text)).filter(|mutants| !mutants.is_empty()).ok_or_else(|| format!("{list} lists none"))
 }
 
 /// The pairs `("name", "tests"),` of the list, one a line.
@@ -84,11 +97,12 @@ mod tests {
 
     #[test]
     fn every_seeded_bug_is_asked_for_somewhere() {
-        let listed = std::fs::read_to_string(root().join(MUTANTS)).unwrap();
-        let sources = sources(&root().join("crates/pcmflow-core/src"));
-        for (name, _) in listed_in(&listed) {
-            let asked = format!("\"{name}\"");
-            assert!(sources.matches(&asked).count() >= 2, "no code asks for the seeded bug {name}");
+        for (of, _) in MODELLED {
+            let sources = sources(&root().join(format!("crates/{of}/src")));
+            for (name, _) in listed(of).unwrap() {
+                let asked = format!("\"{name}\"");
+                assert!(sources.matches(&asked).count() >= 2, "no code asks for the seeded bug {name}");
+            }
         }
     }
 

@@ -88,7 +88,7 @@ const CHORES: &[Chore] = &[
     Chore {
         name: "coverage",
         arguments: "[--html] [CRATE…]",
-        does: "line coverage per crate; fails under the floors of pcmflow-core, -pitch and -io",
+        does: "line coverage per crate; fails under the floors of pcmflow-core, -engine, -pitch and -io",
         run: coverage::chore,
     },
     Chore {

@@ -171,7 +171,18 @@ fn thread_sanitizer(steps: &mut Steps, _: &Bounds) {
 /// RTSan sees calls of the system that it knows: no spinning, no page faults, no lock that is free, no clock.
 fn real_time_sanitizer(steps: &mut Steps, _: &Bounds) {
     steps.step("RealtimeSanitizer, every RT-safe function", || {
-        let packages = ["-p", "pcmflow-core", "-p", "pcmflow-pitch", "-p", "pcmflow-io", "-p", "pcmflow"];
+        let packages = [
+            "-p",
+            "pcmflow-core",
+            "-p",
+            "pcmflow-engine",
+            "-p",
+            "pcmflow-pitch",
+            "-p",
+            "pcmflow-io",
+            "-p",
+            "pcmflow",
+        ];
         let mut command = sanitized("realtime", "--cfg pcmflow_rtsan", &packages)?;
         run(command.args(["--test", "real_time", "--test", "no_alloc", "--", "--nocapture"]))
     });

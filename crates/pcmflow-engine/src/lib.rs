@@ -20,6 +20,7 @@ pub mod console;
 pub mod event;
 pub mod metrics;
 pub mod module;
+mod mutant;
 pub mod pressure;
 mod priority;
 mod sync;

@@ -3,11 +3,11 @@
 
 #[cfg(pcmflow_loom)]
 pub(crate) use loom::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };
 #[cfg(not(pcmflow_loom))]
 pub(crate) use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };

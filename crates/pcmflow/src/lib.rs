@@ -5,6 +5,7 @@
 //! | here | what |
 //! | --- | --- |
 //! | [`core`] | what may run on an audio thread: rings, pool, chunks, blocks, ledger |
+//! | [`engine`] | what carries audio between the parts of a program: tasks, events, metrics |
 //! | [`io`] | sources and sinks: files, standard streams, synthetic signals |
 //! | [`pitch`] | the pitch tracker |
 //! | [`runtime`] | the threads: a [`Flow`](runtime::Flow) carries a source to a consumer; priorities and memory |
@@ -12,6 +13,7 @@
 //! Which buffer for what, and how large: [Choosing a buffer](choosing_a_buffer).
 
 pub use pcmflow_core as core;
+pub use pcmflow_engine as engine;
 pub use pcmflow_io as io;
 pub use pcmflow_pitch as pitch;
 

@@ -1,6 +1,6 @@
 //! The real-time contracts: which public function may be called on an audio thread, and which test calls it there.
 //!
-//! Every public function of `pcmflow-core` and of `pcmflow::runtime` has a real-time line; elsewhere who claims it has one. Each that claims to be
+//! Every public function of `pcmflow-core`, `pcmflow-engine` and `pcmflow::runtime` has a real-time line; elsewhere who claims it has one. Each that claims to be
 //! RT-safe stands in a `rt("Type::function", || …)` of its crate's tests, which run under the counting allocator and, in the
 //! deep tier, under RealtimeSanitizer (`crates/pcmflow-core/tests/guard/mod.rs`).
 
@@ -95,7 +95,9 @@ pub(crate) fn breaches(files: &[File]) -> Vec<Breach> {
 
 /// Where every public function has a real-time line: what an audio thread holds, and what stands around it.
 fn must_say(path: &str) -> bool {
-    path.starts_with("crates/pcmflow-core/") || path.starts_with("crates/pcmflow/src/runtime/")
+    ["crates/pcmflow-core/", "crates/pcmflow-engine/", "crates/pcmflow/src/runtime/"]
+        .iter()
+        .any(|place| path.starts_with(place))
 }
 
 /// What one crate promises and what its tests run.

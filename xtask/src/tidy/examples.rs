@@ -1,4 +1,4 @@
-//! Every public type of `pcmflow-core` has an example in its documentation, and the example asserts something.
+//! Every public type of `pcmflow-core` and `pcmflow-engine` has an example in its documentation, and the example asserts something.
 //!
 //! Looked at as text: `pub struct`, `pub enum` and `pub trait` at the start of a line, outside the test module, which stands at a
 //! file's foot.
@@ -6,10 +6,15 @@
 use super::Complaint;
 
 /// Public to loom's models only.
-const FOR_MODELS: &[&str] = &["crates/pcmflow-core/src/chunk/slots.rs"];
+const FOR_MODELS: &[&str] =
+    &["crates/pcmflow-core/src/chunk/slots.rs", "crates/pcmflow-engine/src/task/ready.rs"];
+
+/// The crates that are looked at.
+const HELD: &[&str] = &["crates/pcmflow-core/src/", "crates/pcmflow-engine/src/"];
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Complaint> {
-    if !path.starts_with("crates/pcmflow-core/src/") || !path.ends_with(".rs") || FOR_MODELS.contains(&path) {
+    let held = HELD.iter().any(|place| path.starts_with(place));
+    if !held || !path.ends_with(".rs") || FOR_MODELS.contains(&path) {
         return Vec::new();
     }
     let mut complaints = Vec::new();

@@ -5,6 +5,20 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Time, as whoever drives the engine has it.
+///
+/// ```
+/// use pcmflow_engine::task::Clock;
+/// /// Stands at the end of the first second.
+/// #[derive(Debug)]
+/// struct Second;
+/// impl Clock for Second {
+///     fn now_ns(&self) -> u64 {
+///         1_000_000_000
+///     }
+/// }
+/// let clock: &dyn Clock = &Second;
+/// assert_eq!(clock.now_ns(), 1_000_000_000);
+/// ```
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Nanoseconds since some start; never goes back.
     ///
@@ -47,6 +61,32 @@ impl Clock for StepClock {
 }
 
 /// The circumstances of one poll.
+///
+/// ```
+/// use pcmflow_engine::task::{Cx, Poll};
+/// /// A poll that hands on what there is, within its budget.
+/// fn poll(waiting: &mut Vec<u32>, cx: &mut Cx<'_>) -> Poll {
+///     while !waiting.is_empty() {
+///         if !cx.spend() {
+///             return Poll::Again;
+///         }
+///         waiting.pop();
+///     }
+///     Poll::Idle
+/// }
+/// # use pcmflow_engine::task::{Executor, StepClock, Task};
+/// # struct Nothing;
+/// # impl Task for Nothing {
+/// #     fn poll(&mut self, _: &mut Cx<'_>) -> Poll { Poll::Done }
+/// # }
+/// # let (executor, spawner) = Executor::new(1)?;
+/// # let handle = spawner.spawn(pcmflow_engine::Priority::Normal, Box::new(Nothing))?;
+/// # let waker = handle.waker();
+/// let (clock, mut waiting) = (StepClock::default(), vec![1, 2, 3]);
+/// assert_eq!(poll(&mut waiting, &mut Cx::new(&clock, waker, 2)), Poll::Again);
+/// assert_eq!(poll(&mut waiting, &mut Cx::new(&clock, waker, 2)), Poll::Idle);
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug)]
 pub struct Cx<'a> {
     clock: &'a dyn Clock,

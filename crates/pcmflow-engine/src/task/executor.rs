@@ -1,18 +1,34 @@
 //! The executor: owns tasks, and polls the ready ones by priority.
 
-use super::spawn::{ENDED, Edit, Inbox, LIVES, PANICKED};
+use super::pending::Pending;
+use super::ready::ReadySet;
+use super::spawn::{ENDED, Entry, Inbox, PANICKED, REMOVED};
+use super::timers::Timers;
 use super::waker::Shared;
-use super::{Clock, Cx, Poll, SpawnError, Spawner, Task, Unpark, Waker};
+use super::{Clock, Cx, Poll, SpawnError, Spawner, Unpark};
 use crate::Priority;
-use crate::sync::{Arc, AtomicU64, Ordering};
-use core::cmp::Reverse;
+use crate::mutant::{is as mutant, weakened};
+use crate::sync::{Arc, Mutex, Ordering};
+use core::any::Any;
 use core::fmt;
-use pcmflow_core::ring::{CircularBuffer, Consumer};
-use std::collections::BinaryHeap;
+use pcmflow_core::ring::{CircularBuffer, Consumer, Producer};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
-/// What an executor has to do, as far as it knows.
+/// What an executor has to do, as far as it knows. A driver sleeps by it:
+///
+/// ```
+/// use pcmflow_engine::task::{Executor, Rest, StepClock};
+/// let (mut executor, _spawner) = Executor::new(1)?;
+/// match executor.run(&StepClock::default()) {
+///     Rest::No => panic!("there is no task"),
+///     // Nobody brought a task meanwhile: now is the time to sleep, until the due time or until unparked.
+///     Rest::Until(_) | Rest::UntilWoken => assert!(executor.fall_asleep()),
+/// }
+/// executor.wake_up();
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
     /// There is more to do at once.
@@ -23,7 +39,24 @@ pub enum Rest {
     UntilWoken,
 }
 
-/// A task that panicked: it was dropped, the others go on.
+/// A task that panicked, when it was polled or when it was dropped: it is over, the others go on.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::task::{Cx, Executor, Poll, StepClock, Task};
+/// struct Buggy;
+/// impl Task for Buggy {
+///     fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+///         panic!("a bug")
+///     }
+/// }
+/// let (mut executor, spawner) = Executor::new(1)?;
+/// let handle = spawner.spawn(Priority::Normal, Box::new(Buggy))?;
+/// executor.run(&StepClock::default());
+/// let (panics, total) = executor.take_panics();
+/// assert_eq!((panics[0].index, panics[0].message.as_str(), total), (handle.index(), "a bug", 1));
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskPanic {
     /// Its [`TaskHandle::index`](super::TaskHandle::index).
@@ -32,25 +65,37 @@ pub struct TaskPanic {
     pub message: String,
 }
 
-struct Entry {
-    task: Box<dyn Task>,
-    waker: Waker,
-    done: Arc<AtomicU64>,
-    /// When it wants to be polled, unless it is woken before; `u64::MAX` for never.
-    due_ns: u64,
-}
-
 /// Owns tasks and polls them; see the [module](super).
+///
+/// Dropping it drops its tasks, and those that are on their way: their handles say that they are over.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::task::{Cx, Executor, Poll, Rest, StepClock, Task};
+/// struct Twice(u32);
+/// impl Task for Twice {
+///     fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+///         self.0 += 1;
+///         if self.0 < 2 { Poll::Again } else { Poll::Done }
+///     }
+/// }
+/// let (mut executor, spawner) = Executor::new(8)?;
+/// let handle = spawner.spawn(Priority::Normal, Box::new(Twice(0)))?;
+/// assert_eq!(executor.run(&StepClock::default()), Rest::UntilWoken);
+/// assert!(handle.is_done() && !handle.has_panicked());
+/// assert_eq!((executor.tasks(), executor.polls(Priority::Normal)), (0, 2));
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 pub struct Executor {
     shared: Arc<Shared>,
+    inbox: Arc<Mutex<Inbox>>,
+    arrivals: Consumer<Entry>,
+    freed: Producer<usize>,
     entries: Box<[Option<Entry>]>,
-    edits: Consumer<Edit>,
-    inbox: std::sync::Arc<Mutex<Inbox>>,
-    /// When tasks are due, the next one first; entries that are stale differ from the task's own `due_ns`.
-    timers: BinaryHeap<Reverse<(u64, usize)>>,
-    /// Where the search of each priority goes on.
-    next: [usize; Priority::ALL.len()],
-    /// Polls that went past a lower priority's ready task.
+    /// Places in `entries`, by their tasks' priority.
+    pending: [Pending; Priority::ALL.len()],
+    timers: Timers,
+    /// Polls that went past a task of this priority since one was polled.
     passed: [u32; Priority::ALL.len()],
     polls: [u64; Priority::ALL.len()],
     panics: Vec<TaskPanic>,
@@ -60,8 +105,9 @@ pub struct Executor {
 
 impl Executor {
     /// The most tasks one executor can own.
-    pub const TASKS_MAX: usize = super::ready::ReadySet::MAX;
-    /// After so many polls that went past a ready task of lower priority, one of those is polled.
+    pub const TASKS_MAX: usize = ReadySet::MAX;
+    /// After so many polls that went past a ready task of lower priority, one of those is polled: at once, or behind one of
+    /// another priority that waited as long.
     pub const STARVATION_LIMIT: u32 = 32;
     /// The budget of a poll.
     pub const BUDGET: u32 = 16;
@@ -94,17 +140,19 @@ impl Executor {
             return Err(SpawnError::TasksMax { tasks_max });
         }
         let shared = Arc::new(Shared::new(tasks_max, Box::new(unpark)));
-        // Each place is filled once and emptied once between two looks at the most, and may be asked to be emptied twice.
-        let (producer, edits) = CircularBuffer::with_capacity(4 * tasks_max)?.split();
-        let inbox =
-            std::sync::Arc::new(Mutex::new(Inbox { edits: producer, free: (0..tasks_max).collect() }));
+        let (bring, arrivals) = CircularBuffer::with_capacity(tasks_max)?.split();
+        let (freed, free) = CircularBuffer::with_capacity(tasks_max)?.split();
+        let places = BTreeSet::from_iter(0..tasks_max);
+        let inbox = Inbox { arrivals: bring, freed: free, free: places, gone: false };
+        let inbox = Arc::new(Mutex::new(inbox));
         let executor = Self {
             shared: shared.clone(),
-            entries: (0..tasks_max).map(|_| None).collect(),
-            edits,
             inbox: inbox.clone(),
-            timers: BinaryHeap::new(),
-            next: [0; Priority::ALL.len()],
+            arrivals,
+            freed,
+            entries: (0..tasks_max).map(|_| None).collect(),
+            pending: core::array::from_fn(|_| Pending::new(tasks_max)),
+            timers: Timers::new(tasks_max),
             passed: [0; Priority::ALL.len()],
             polls: [0; Priority::ALL.len()],
             panics: Vec::new(),
@@ -116,23 +164,18 @@ impl Executor {
 
     /// Polls ready tasks until there are none, or for some hundred polls; says when there will be more to do.
     ///
+    /// What it does itself takes no lock and no memory, asks the clock once a poll, and costs what is ready and not what there is.
+    ///
     /// Not RT-safe: tasks may do anything.
     pub fn run(&mut self, clock: &dyn Clock) -> Rest {
         for _ in 0..Self::POLLS_A_RUN {
-            self.take_in();
+            self.collect();
             let now_ns = clock.now_ns();
-            self.ring_timers(now_ns);
-            let Some((priority, index)) = self.choose() else {
-                // Timers may stand for tasks that were woken before; the first that does not is the next due.
-                while let Some(&Reverse((due_ns, index))) = self.timers.peek() {
-                    if self.entries[index].as_ref().is_some_and(|entry| entry.due_ns == due_ns) {
-                        return Rest::Until(due_ns);
-                    }
-                    self.timers.pop();
-                }
-                return Rest::UntilWoken;
+            self.ring(now_ns);
+            let Some(index) = self.choose() else {
+                return self.timers.first().map_or(Rest::UntilWoken, |(due_ns, _)| Rest::Until(due_ns));
             };
-            self.poll(priority, index, clock, now_ns);
+            self.poll(index, clock, now_ns);
         }
         Rest::No
     }
@@ -143,7 +186,7 @@ impl Executor {
     /// Not RT-safe: a driver's.
     #[must_use]
     pub fn fall_asleep(&self) -> bool {
-        self.shared.fall_asleep()
+        self.pending.iter().all(Pending::is_empty) && self.shared.fall_asleep()
     }
 
     /// To be called when the driver has slept.
@@ -169,125 +212,129 @@ impl Executor {
 
     /// Tasks that panicked since this was asked last, and how many ever did.
     ///
-    /// Not RT-safe: allocates.
+    /// Not RT-safe: hands out memory.
     pub fn take_panics(&mut self) -> (Vec<TaskPanic>, u64) {
         (std::mem::take(&mut self.panics), self.panics_total)
     }
 
-    /// Adds and removes what waits in the inbox.
-    fn take_in(&mut self) {
-        // Cleared before the look: what comes behind it sets the flag again. The load comes first, as it is mostly false.
-        if !self.shared.inbox_ready.load(Ordering::Relaxed)
-            || !self.shared.inbox_ready.swap(false, Ordering::Acquire)
-        {
-            return;
-        }
-        while let Some(edit) = self.edits.pop() {
-            match edit {
-                Edit::Add { index, priority, task, done } => {
-                    let waker = Waker { shared: self.shared.clone(), priority, index };
-                    self.entries[index] = Some(Entry { task, waker, done, due_ns: u64::MAX });
-                    self.tasks += 1;
-                    self.shared.ready[priority.index()].add(index);
-                }
-                Edit::Remove { index, done } => {
-                    let same =
-                        self.entries[index].as_ref().is_some_and(|entry| Arc::ptr_eq(&entry.done, &done));
-                    if same {
-                        self.end(index, ENDED);
-                    }
+    /// Lists the tasks that were woken, and takes in those that come.
+    fn collect(&mut self) {
+        let Self { shared, entries, arrivals, pending, tasks, .. } = self;
+        shared.ready.drain(|index| {
+            if entries[index].is_none() {
+                // It comes in by its first wake-up, perhaps behind others whose turn has not come; or it is over.
+                while let Some(entry) = arrivals.pop() {
+                    let place = &mut entries[entry.waker.index];
+                    debug_assert!(place.is_none(), "a place is given out once");
+                    *place = Some(entry);
+                    *tasks += 1;
                 }
             }
-        }
+            if let Some(entry) = &entries[index] {
+                pending[entry.priority.index()].add(index);
+            }
+        });
     }
 
-    /// Makes the tasks ready whose time has come.
-    fn ring_timers(&mut self, now_ns: u64) {
-        while let Some(&Reverse((due_ns, index))) = self.timers.peek()
+    /// Lists the tasks whose time has come.
+    fn ring(&mut self, now_ns: u64) {
+        while let Some((due_ns, index)) = self.timers.first()
             && due_ns <= now_ns
         {
-            self.timers.pop();
-            if let Some(entry) = &mut self.entries[index]
-                && entry.due_ns == due_ns
-            {
-                entry.due_ns = u64::MAX;
-                self.shared.ready[entry.waker.priority.index()].add(index);
+            self.timers.set(index, u64::MAX);
+            if let Some(entry) = &self.entries[index] {
+                self.pending[entry.priority.index()].add(index);
             }
         }
     }
 
-    /// The next task to poll.
-    fn choose(&mut self) -> Option<(usize, usize)> {
-        // The lowest that was passed too often, if it still wants; else the most urgent.
-        let starved =
-            (0..Priority::ALL.len()).rev().find(|&priority| self.passed[priority] >= Self::STARVATION_LIMIT);
-        for priority in starved.into_iter().chain(0..Priority::ALL.len()) {
-            if let Some(index) = self.shared.ready[priority].take(self.next[priority]) {
-                self.next[priority] = (index + 1) % self.entries.len();
-                self.passed[priority] = 0;
-                for lower in priority + 1..Priority::ALL.len() {
-                    if !self.shared.ready[lower].is_empty() {
-                        self.passed[lower] += 1;
-                    }
-                }
-                return Some((priority, index));
+    /// The next task to poll: of the most urgent priority, or of one that was passed too often.
+    fn choose(&mut self) -> Option<usize> {
+        let waits = |priority: &usize| !self.pending[*priority].is_empty();
+        let waiting = || (0..Priority::ALL.len()).filter(waits);
+        let starved = waiting().find(|&priority| self.passed[priority] >= Self::STARVATION_LIMIT);
+        let chosen = starved.or_else(|| waiting().next())?;
+        let index = self.pending[chosen].take();
+        self.passed[chosen] = 0;
+        for lower in chosen + 1..Priority::ALL.len() {
+            if !self.pending[lower].is_empty() {
+                self.passed[lower] += 1;
             }
-            self.passed[priority] = 0;
         }
-        None
+        index
     }
 
-    fn poll(&mut self, priority: usize, index: usize, clock: &dyn Clock, now_ns: u64) {
-        // Woken after it was over, or another task of another priority has its place: nothing is lost by another poll of that.
-        let Some(entry) = &mut self.entries[index] else { return };
-        entry.due_ns = u64::MAX;
-        self.polls[priority] += 1;
-        self.shared.polling_since_ns.store(now_ns, Ordering::Relaxed);
-        self.shared.polling.store(index as u64 + 1, Ordering::Release);
-        let Entry { task, waker, .. } = entry;
+    fn poll(&mut self, index: usize, clock: &dyn Clock, now_ns: u64) {
+        let Some(Entry { task, priority, waker, state }) = &mut self.entries[index] else { return };
+        // Relaxed: the wake-up carried it.
+        if state.load(Ordering::Relaxed) == REMOVED {
+            return self.end(index, ENDED);
+        }
+        self.polls[priority.index()] += 1;
+        self.shared.polling.begin(index, now_ns);
         let mut cx = Cx::new(clock, waker, Self::BUDGET);
         let polled = catch_unwind(AssertUnwindSafe(|| task.poll(&mut cx)));
-        self.shared.polling.store(0, Ordering::Release);
-        match polled {
-            Ok(Poll::Again) => self.shared.ready[entry.waker.priority.index()].add(index),
-            Ok(Poll::Idle) => {}
-            Ok(Poll::IdleUntil(due_ns)) => {
-                entry.due_ns = due_ns;
-                self.timers.push(Reverse((due_ns, index)));
-            }
-            Ok(Poll::Done) => self.end(index, ENDED),
-            Err(panic) => {
-                self.panics_total += 1;
-                if self.panics.len() < Self::PANICS_KEPT {
-                    let message = panic.downcast_ref::<String>().cloned();
-                    let message = message
-                        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                        .unwrap_or_else(|| "a panic without a message".to_owned());
-                    self.panics.push(TaskPanic { index, message });
-                }
-                self.end(index, PANICKED);
-            }
+        self.shared.polling.end();
+        if mutant("poll-clears-afterwards") {
+            self.shared.ready.drain(|_| ());
         }
+        let due_ns = match polled {
+            Ok(Poll::Again) => {
+                self.pending[priority.index()].add(index);
+                u64::MAX
+            }
+            Ok(Poll::Idle) => u64::MAX,
+            Ok(Poll::IdleUntil(due_ns)) => due_ns,
+            Ok(Poll::Done) => return self.end(index, ENDED),
+            Err(panic) => {
+                self.note(index, panic);
+                return self.end(index, PANICKED);
+            }
+        };
+        self.timers.set(index, due_ns);
     }
 
     /// Drops a task and frees its place.
     fn end(&mut self, index: usize, how: u64) {
-        let Some(Entry { task, done, .. }) = self.entries[index].take() else { return };
-        // A task that panics again when it is dropped must not take the others along.
+        let Some(Entry { task, state, .. }) = self.entries[index].take() else { return };
+        self.timers.set(index, u64::MAX);
+        self.tasks -= 1;
+        // A task that panics when it is dropped must not take the others along.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
         let how = if dropped.is_err() { PANICKED } else { how };
-        self.tasks -= 1;
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).free.insert(index);
-        // Release: whoever sees that the task is over sees what it did.
-        let _ = done.compare_exchange(LIVES, how, Ordering::Release, Ordering::Relaxed);
+        if let Err(panic) = dropped {
+            self.note(index, panic);
+        }
+        let freed = self.freed.push(index);
+        debug_assert!(freed.is_ok(), "there is room for as many as there are places");
+        // Release: whoever sees that the task is over sees what it did, and its place free.
+        state.store(how, weakened("end-relaxed", Ordering::Release));
+    }
+
+    fn note(&mut self, index: usize, panic: Box<dyn Any + Send>) {
+        self.panics_total += 1;
+        if self.panics.len() < Self::PANICS_KEPT {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let message = text.unwrap_or_else(|| "a panic without a message".to_owned());
+            self.panics.push(TaskPanic { index, message });
+        }
+        // What a panic carries may panic again when it is dropped; what that carries is left alone.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
     }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // What never came in, and what still lives: their handles are told.
-        self.shared.inbox_ready.store(true, Ordering::Relaxed);
-        self.take_in();
+        // From now on nothing comes in; what did come is found below.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).gone = true;
+        while let Some(entry) = self.arrivals.pop() {
+            let index = entry.waker.index;
+            self.entries[index] = Some(entry);
+            self.tasks += 1;
+        }
         for index in 0..self.entries.len() {
             self.end(index, ENDED);
         }

@@ -1,25 +1,34 @@
-//! Bringing tasks to an executor, from any thread.
+//! Bringing tasks to an executor, and ending them, from any thread.
+//!
+//! A task comes in through a ring of which the executor is the consumer, and is announced by its own first wake-up; the numbers of
+//! places that are free again come back through another. So the executor never waits for a lock that a spawner holds.
 
 use super::waker::Shared;
 use super::{Task, Waker};
 use crate::Priority;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::mutant::is as mutant;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use core::fmt;
-use pcmflow_core::ring::{Producer, PushError, RingError};
+use pcmflow_core::ring::{Consumer, Producer, RingError};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 /// Why a task could not be brought to an executor.
+///
+/// ```
+/// use pcmflow_engine::task::{Executor, SpawnError};
+/// assert!(matches!(Executor::new(5000), Err(SpawnError::TasksMax { tasks_max: 5000 })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
-    /// An executor for so many tasks can't be made.
+    /// An executor for so many tasks can't be made: ask for fewer, or make several executors.
     #[error("an executor for {tasks_max} tasks can't be made: 1 to 4096 are possible")]
     TasksMax {
         /// What was asked for.
         tasks_max: usize,
     },
-    /// Its inbox could not be made.
+    /// The rings between executor and spawners could not be made.
     #[error("the executor's inbox: {0}")]
     Inbox(#[from] RingError),
     /// All places are taken: make another executor, or wait until a task is over.
@@ -33,57 +42,88 @@ pub enum SpawnError {
     Gone,
 }
 
-/// A task on its way to its executor, or the wish to end one.
-pub(super) enum Edit {
-    Add { index: usize, priority: Priority, task: Box<dyn Task>, done: Arc<AtomicU64> },
-    Remove { index: usize, done: Arc<AtomicU64> },
+/// A task and what belongs to it, on its way to its executor and there.
+pub(super) struct Entry {
+    pub(super) task: Box<dyn Task>,
+    pub(super) priority: Priority,
+    pub(super) waker: Waker,
+    pub(super) state: Arc<AtomicU64>,
 }
 
-/// The control side of an executor's places: who is free, and the way in.
-pub(super) struct Inbox {
-    pub(super) edits: Producer<Edit>,
-    pub(super) free: BTreeSet<usize>,
-}
-
-/// A task's state as its handle sees it.
+/// A task's state, as its handles and its executor see it.
 pub(super) const LIVES: u64 = 0;
-pub(super) const ENDED: u64 = 1;
-pub(super) const PANICKED: u64 = 2;
+pub(super) const REMOVED: u64 = 1;
+pub(super) const ENDED: u64 = 2;
+pub(super) const PANICKED: u64 = 3;
+
+/// The spawners' side of an executor's places.
+pub(super) struct Inbox {
+    /// Has room for a task in each place: one is given out again only when the executor has taken in, and ended, what was there.
+    pub(super) arrivals: Producer<Entry>,
+    pub(super) freed: Consumer<usize>,
+    pub(super) free: BTreeSet<usize>,
+    /// The executor is about to be dropped, and takes nothing in any more.
+    pub(super) gone: bool,
+}
 
 /// Brings tasks to one executor. Clones bring to the same.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::task::{Cx, Executor, Poll, SpawnError, StepClock, Task};
+/// struct Once;
+/// impl Task for Once {
+///     fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+///         Poll::Done
+///     }
+/// }
+/// let (mut executor, spawner) = Executor::new(1)?;
+/// let handle = spawner.spawn(Priority::Normal, Box::new(Once))?;
+/// assert!(matches!(spawner.spawn(Priority::Normal, Box::new(Once)), Err(SpawnError::Full { tasks_max: 1 })));
+/// executor.run(&StepClock::default());
+/// assert!(handle.is_done());
+/// spawner.spawn(Priority::Normal, Box::new(Once))?;
+/// # Ok::<(), SpawnError>(())
+/// ```
 #[derive(Clone)]
 pub struct Spawner {
     pub(super) shared: Arc<Shared>,
-    pub(super) inbox: std::sync::Arc<Mutex<Inbox>>,
+    pub(super) inbox: Arc<Mutex<Inbox>>,
     pub(super) tasks_max: usize,
 }
 
 impl Spawner {
-    /// Brings a task; it is polled once at the next opportunity. In the order of these calls, tasks are added and removed.
+    /// Brings a task; it is polled once at the next opportunity. Tasks may bring others from within their polls.
     ///
     /// Not RT-safe: locks, and may allocate.
     ///
     /// # Errors
     /// [`SpawnError::Full`] and [`SpawnError::Gone`]; the task is dropped.
     pub fn spawn(&self, priority: Priority, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = inbox.free.first().copied().ok_or(SpawnError::Full { tasks_max: self.tasks_max })?;
-        let done = Arc::new(AtomicU64::new(LIVES));
-        match inbox.edits.push(Edit::Add { index, priority, task, done: done.clone() }) {
-            Ok(()) => {}
-            Err(PushError::Full(_)) => return Err(SpawnError::Full { tasks_max: self.tasks_max }),
-            Err(PushError::Closed(_)) => return Err(SpawnError::Gone),
+        let state = Arc::new(AtomicU64::new(LIVES));
+        let mut locked = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let inbox = &mut *locked;
+        if inbox.gone {
+            return Err(SpawnError::Gone);
         }
-        inbox.free.remove(&index);
-        drop(inbox);
-        self.announce();
-        let waker = Waker { shared: self.shared.clone(), priority, index };
-        Ok(TaskHandle { waker, done, spawner: self.clone() })
-    }
-
-    fn announce(&self) {
-        self.shared.inbox_ready.store(true, Ordering::Release);
-        self.shared.rouse();
+        inbox.free.extend(core::iter::from_fn(|| inbox.freed.pop()));
+        let index = inbox.free.pop_first().ok_or(SpawnError::Full { tasks_max: self.tasks_max })?;
+        let waker = Waker { shared: self.shared.clone(), index };
+        if mutant("spawn-wakes-first") {
+            waker.wake();
+        }
+        let refused =
+            inbox.arrivals.push(Entry { task, priority, waker: waker.clone(), state: state.clone() });
+        debug_assert!(refused.is_ok(), "there is room for as many as there are places");
+        // What a task does when it is dropped, and when the executor is woken, is not ours to know: never under the lock.
+        drop(locked);
+        if refused.is_err() {
+            return Err(SpawnError::Gone);
+        }
+        if !mutant("spawn-wakes-first") {
+            waker.wake();
+        }
+        Ok(TaskHandle { waker, state })
     }
 
     /// Which task is being polled now, as its [`TaskHandle::index`], and since when in nanoseconds of the driver's clock: what a
@@ -91,8 +131,7 @@ impl Spawner {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn polling(&self) -> Option<(usize, u64)> {
-        let index = self.shared.polling.load(Ordering::Acquire).checked_sub(1)?;
-        Some((index as usize, self.shared.polling_since_ns.load(Ordering::Relaxed)))
+        self.shared.polling.now()
     }
 }
 
@@ -103,11 +142,29 @@ impl fmt::Debug for Spawner {
 }
 
 /// A task that was brought to an executor. Dropping the handle lets the task go on.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::task::{Cx, Executor, Poll, StepClock, Task};
+/// struct Idle;
+/// impl Task for Idle {
+///     fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+///         Poll::Idle
+///     }
+/// }
+/// let (mut executor, spawner) = Executor::new(1)?;
+/// let handle = spawner.spawn(Priority::Normal, Box::new(Idle))?;
+/// executor.run(&StepClock::default());
+/// assert!(!handle.is_done());
+/// handle.remove();
+/// executor.run(&StepClock::default());
+/// assert!(handle.is_done());
+/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TaskHandle {
     waker: Waker,
-    done: Arc<AtomicU64>,
-    spawner: Spawner,
+    state: Arc<AtomicU64>,
 }
 
 impl TaskHandle {
@@ -129,25 +186,25 @@ impl TaskHandle {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_done(&self) -> bool {
-        self.done.load(Ordering::Acquire) != LIVES
+        // Acquire: who sees that it is over sees what it did, and that its place is free.
+        self.state.load(Ordering::Acquire) >= ENDED
     }
 
     /// Whether the task is over because it panicked.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn has_panicked(&self) -> bool {
-        self.done.load(Ordering::Acquire) == PANICKED
+        self.state.load(Ordering::Acquire) == PANICKED
     }
 
-    /// Asks the executor to drop the task without another poll; [`is_done`](Self::is_done) tells when it has.
+    /// Asks the executor to drop the task instead of polling it again; [`is_done`](Self::is_done) tells when it has. A poll that
+    /// has begun is not broken off.
     ///
-    /// Not RT-safe: locks.
+    /// Not RT-safe: makes a system call where the executor's driver sleeps.
     pub fn remove(&self) {
-        let mut inbox = self.spawner.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = self.waker.index;
-        // The inbox has a place for each task's end beside one for its start; where the executor is gone, so is the task.
-        let _ = inbox.edits.push(Edit::Remove { index, done: self.done.clone() });
-        drop(inbox);
-        self.spawner.announce();
+        // Relaxed: the wake-up carries it.
+        if self.state.compare_exchange(LIVES, REMOVED, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.waker.wake();
+        }
     }
 }

@@ -13,6 +13,8 @@
 //!
 //! A flow's pool is in [pages of the system](PageMemory), so that memory that it gives back leaves the process.
 //!
+//! A [`Worker`] drives the tasks of an [executor](crate::engine::task), and sleeps when they do; [`Workers`] share them.
+//!
 //! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
 //! panics.
 
@@ -29,6 +31,7 @@ mod report;
 mod source;
 pub mod thread;
 mod waiting;
+mod worker;
 
 pub use clock::{Clock, Stop};
 pub use config::{FlowConfig, FlowError, Pacing};
@@ -40,3 +43,4 @@ pub use report::{FlowReport, FlowSnapshot};
 #[cfg(feature = "async")]
 pub use waiting::AsyncReader;
 pub use waiting::{Bell, BlockingReader, Waited};
+pub use worker::{Worker, WorkerConfig, WorkerError, Workers};

@@ -9,26 +9,20 @@
 //! | [`mod@file`] | [`open_file`], [`open_reader`]: every common container, raw PCM, pipes |
 //! | [`synth`] | [`SynthSpec`]: sine, sweep, noise, silence, clicks, a plucked melody |
 //! | [`sink`] | [`Sink`]: WAV, raw PCM, JSON lines, nothing |
-//! | [`resample`] | [`Resampler`]: from one rate to another, delay compensated, every frame accounted |
-//! | [`channels`] | [`ChannelMap`]: from N channels to M |
 //! | [`scan`] | [`scan::scan`]: what `pcmflow info` says about an input |
 #![forbid(unsafe_code)]
 
-pub mod channels;
 mod decode;
 pub mod file;
 mod flac;
 mod pcm;
-pub mod resample;
 pub mod scan;
 pub mod sink;
 pub mod source;
 pub mod synth;
 mod wav;
 
-pub use channels::ChannelMap;
 pub use file::{FileSource, MediaInfo, RawFormat, open_file, open_reader};
-pub use resample::{ResampleError, Resampler};
 pub use sink::{JsonLines, NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
 pub use source::{Damage, Source, SourceError};
 pub use synth::{Melody, MelodyNote, SynthError, SynthSource, SynthSpec};

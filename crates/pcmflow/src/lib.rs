@@ -5,7 +5,7 @@
 //! | here | what |
 //! | --- | --- |
 //! | [`core`] | what may run on an audio thread: rings, pool, chunks, blocks, ledger |
-//! | [`engine`] | what carries audio between the parts of a program: tasks, events, metrics |
+//! | [`engine`] | what carries audio between the parts of a program: tasks, events, modules, transforms, metrics |
 //! | [`io`] | sources and sinks: files, standard streams, synthetic signals |
 //! | [`pitch`] | the pitch tracker |
 //! | [`runtime`] | the threads: a [`Flow`](runtime::Flow) carries a source to a consumer; priorities and memory |

@@ -5,10 +5,11 @@ use crate::failure::{Failure, Outcome};
 use crate::run::Plan;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::format::{
-    ByteOrder, ChannelCount, Frames, SampleEncoding, SampleFormat, SampleRate, StreamFormat,
+    ByteOrder, ChannelCount, ChannelMap, Frames, SampleEncoding, SampleFormat, SampleRate, StreamFormat,
 };
 use pcmflow::core::ledger::{Conversion, Gap};
-use pcmflow::io::{ChannelMap, RawSink, Resampler, Sink, WavFormat, WavSink};
+use pcmflow::engine::transform::Resampler;
+use pcmflow::io::{RawSink, Sink, WavFormat, WavSink};
 use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError};
 use std::io::IsTerminal;
 use std::path::Path;

@@ -49,6 +49,16 @@ pub enum FormatError {
         /// The length of the first plane.
         expected: usize,
     },
+    /// A matrix for mapping channels does not have one finite weight for each pair of them.
+    #[error(
+        "a channel matrix of {weights} weights: {expected} finite ones are needed, a row for each output channel"
+    )]
+    Matrix {
+        /// How many there are.
+        weights: usize,
+        /// How many are needed: input channels × output channels.
+        expected: usize,
+    },
     /// The text names no sample encoding.
     #[error(
         "no such sample format; one of u8, s8, s16le, s16be, s24le, s24be, s32le, s32be, f32le, f32be, f64le, f64be"

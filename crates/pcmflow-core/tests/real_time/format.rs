@@ -7,6 +7,22 @@ pub(crate) fn entries() {
     units();
     views();
     encodings();
+    channels();
+}
+
+fn channels() {
+    let count = |channels| ChannelCount::new(channels).unwrap();
+    let mut maps: Vec<_> = [(1, 1), (2, 1), (1, 2), (6, 2), (4, 6)]
+        .map(|(from, to)| ChannelMap::new(count(from), count(to)))
+        .into();
+    maps.push(ChannelMap::with_matrix(count(2), count(3), &[0.5; 6]).unwrap());
+    for map in maps {
+        rt("ChannelMap::from", || map.from());
+        rt("ChannelMap::to", || map.to());
+        assert!(!rt("ChannelMap::keeps_first_only", || map.keeps_first_only()));
+        let mut out = [0.0; 60];
+        assert!(rt("ChannelMap::map", || map.map(&[0.5; 60], &mut out)).0 >= 10);
+    }
 }
 
 fn units() {

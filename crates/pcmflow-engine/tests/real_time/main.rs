@@ -15,11 +15,12 @@ mod event;
 mod metrics;
 mod pressure;
 mod task;
+mod transform;
 mod trips;
 
 #[test]
 fn what_claims_to_be_rt_safe_allocates_nothing_and_waits_for_nobody() {
-    for entries in [event::entries, metrics::entries, pressure::entries, task::entries] {
+    for entries in [event::entries, metrics::entries, pressure::entries, task::entries, transform::entries] {
         entries();
     }
     guard::report("pcmflow-engine");

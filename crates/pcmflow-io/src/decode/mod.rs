@@ -6,9 +6,8 @@
 mod track;
 mod trim;
 
-use crate::channels::ChannelMap;
 use crate::source::{Damage, Source, SourceError};
-use pcmflow_core::format::{Frames, StreamFormat};
+use pcmflow_core::format::{ChannelMap, Frames, StreamFormat};
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::io::MediaSource;
 use track::{Next, Track};

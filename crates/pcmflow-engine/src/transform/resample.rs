@@ -1,25 +1,11 @@
 //! From one sample rate to another, by rubato, as a declared conversion: nothing is lost or added.
 //!
 //! The output is delay compensated: its first frame belongs to the first frame of the input, and after
-//! [`Resampler::finish`] there are exactly `round(frames in × to ÷ from)` of them. Rates whose ratio is that of two small
-//! numbers (44.1 to 16 kHz: 441 to 160) go through an FFT, others through a windowed sinc.
+//! [`Resampler::finish`] there are exactly `round(frames in × to ÷ from)` of them.
 
-use audioadapter_buffers::direct::InterleavedSlice;
+use super::filter::Filter;
 use pcmflow_core::format::{ChannelCount, FormatError, Frames, SampleRate, StreamFormat};
-use rubato::{Async, Fft, FixedAsync, FixedSync, Indexing, SincInterpolationParameters, WindowFunction};
 use std::fmt;
-
-/// Frames that are transformed at a time, on the side that has fewer: the filter is as long, so that its transition band
-/// is about 3 % of that side's band, and its delay is half of it.
-const BLOCK_FRAMES: u64 = 256;
-/// The largest of both numbers in the reduced ratio for which an FFT is made; beyond it blocks become too long.
-const FFT_RATIO_MAX: u64 = 2048;
-/// Length of the sinc, in frames of the slower side, for all other ratios.
-const SINC_FRAMES: usize = 256;
-/// The longest sinc, so that its table stays within some megabytes; beyond a ratio of 16 the filter is less steep.
-const SINC_FRAMES_MAX: usize = 4096;
-/// The loudest sample that is converted as it is: 180 dB above full scale.
-const SAMPLE_MAX: f32 = 1e9;
 
 /// Why frames could not be resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +28,7 @@ pub enum ResampleError {
 ///
 /// ```
 /// use pcmflow_core::format::{ChannelCount, Frames, SampleRate};
-/// use pcmflow_io::Resampler;
+/// use pcmflow_engine::transform::Resampler;
 /// let to = SampleRate::new(16_000)?;
 /// let mut resampler = Resampler::new(SampleRate::HZ_48000, to, ChannelCount::MONO)?;
 /// let mut out = Vec::new();
@@ -60,7 +46,7 @@ pub struct Resampler {
     frames_out: Frames,
     /// Whether the counts are those of a stream that ended.
     finished: bool,
-    engine: Option<Engine>,
+    filter: Option<Filter>,
 }
 
 impl Resampler {
@@ -71,9 +57,9 @@ impl Resampler {
     /// # Errors
     /// [`ResampleError::Refused`] when there is no conversion, which no valid pair of rates is known to cause.
     pub fn new(from: SampleRate, to: SampleRate, channels: ChannelCount) -> Result<Self, ResampleError> {
-        let engine = match from == to {
+        let filter = match from == to {
             true => None,
-            false => Some(Engine::new(from, to, channels)?),
+            false => Some(Filter::new(from, to, channels, false)?),
         };
         Ok(Self {
             from,
@@ -82,7 +68,7 @@ impl Resampler {
             frames_in: Frames::ZERO,
             frames_out: Frames::ZERO,
             finished: false,
-            engine,
+            filter,
         })
     }
 
@@ -118,10 +104,7 @@ impl Resampler {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn frames_held_max(&self) -> Frames {
-        match &self.engine {
-            None => Frames::ZERO,
-            Some(engine) => Frames(engine.out.len() as u64 / self.channels.get() as u64 + engine.delay),
-        }
+        self.filter.as_ref().map_or(Frames::ZERO, |filter| Frames(filter.held_frames_max()))
     }
 
     fn frames_due(&self) -> Frames {
@@ -146,9 +129,9 @@ impl Resampler {
         }
         self.frames_in += frames;
         let before = out.len();
-        match &mut self.engine {
+        match &mut self.filter {
             None => out.extend_from_slice(interleaved),
-            Some(engine) => engine.process(interleaved, out)?,
+            Some(filter) => filter.take(interleaved, &mut |block| out.extend_from_slice(block))?,
         }
         self.frames_out += Frames::in_samples(out.len() - before, self.channels);
         Ok(())
@@ -162,12 +145,10 @@ impl Resampler {
     /// # Errors
     /// [`ResampleError::Refused`], never seen.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), ResampleError> {
-        let due = (self.frames_due() - self.frames_out).samples(self.channels);
-        let end = out.len() + due;
-        if let Some(engine) = &mut self.engine {
-            engine.flush(end, out)?;
+        let due = self.frames_due() - self.frames_out;
+        if let Some(filter) = &mut self.filter {
+            filter.flush(due.0, &mut |block| out.extend_from_slice(block))?;
         }
-        out.truncate(end);
         self.frames_out = self.frames_due();
         self.finished = true;
         Ok(())
@@ -184,125 +165,6 @@ impl fmt::Debug for Resampler {
             .field("frames_out", &self.frames_out)
             .finish()
     }
-}
-
-/// rubato behind fixed buffers.
-struct Engine {
-    refused: ResampleError,
-    inner: Box<dyn rubato::Resampler<f32>>,
-    channels: usize,
-    /// Frames of silence before the input.
-    lead: usize,
-    /// What waits for the rest of its block, interleaved.
-    waiting: Vec<f32>,
-    out: Vec<f32>,
-    /// Output frames that the filter is late by, and how many of them are still to be left out.
-    delay: u64,
-    skip: u64,
-}
-
-impl Engine {
-    fn new(from: SampleRate, to: SampleRate, channels: ChannelCount) -> Result<Self, ResampleError> {
-        let refused = ResampleError::Refused { from, to };
-        let (from_hz, to_hz, count) = (from.hz() as usize, to.hz() as usize, channels.get());
-        let divisor = gcd(u64::from(from.hz()), u64::from(to.hz()));
-        let (small, large) = match from_hz < to_hz {
-            true => (u64::from(from.hz()) / divisor, u64::from(to.hz()) / divisor),
-            false => (u64::from(to.hz()) / divisor, u64::from(from.hz()) / divisor),
-        };
-        if large <= FFT_RATIO_MAX {
-            // An even number of the smallest blocks: half of it, the delay, is a whole number of frames then.
-            let blocks = BLOCK_FRAMES.div_ceil(small).next_multiple_of(2) as usize;
-            let chunk = blocks * (u64::from(from.hz()) / divisor) as usize;
-            let window = WindowFunction::BlackmanHarris2;
-            let fft = Fft::new_custom(from_hz, to_hz, chunk, 1, count, window, FixedSync::Both)
-                .map_err(|_| refused)?;
-            let delay = rubato::Resampler::output_delay(&fft) as u64;
-            return Ok(Self::with(Box::new(fft), refused, count, 0, delay));
-        }
-        let ratio = to_hz as f64 / from_hz as f64;
-        let length = (SINC_FRAMES * from_hz.div_ceil(to_hz)).min(SINC_FRAMES_MAX);
-        let parameters = SincInterpolationParameters::new(length, WindowFunction::BlackmanHarris2);
-        let chunk = BLOCK_FRAMES as usize * from_hz.div_ceil(to_hz);
-        let sinc =
-            Async::new_sinc(ratio, 1.0, &parameters, chunk, count, FixedAsync::Input).map_err(|_| refused)?;
-        // The sinc's first output lies one frame after its start, so that it is late by ratio × length ÷ 2 − 1 frames
-        // (what `output_delay` says, one frame and the fraction less). Silence before the input, of the length that
-        // brings this nearest to a whole number, keeps the output in time to within a hundredth of a frame.
-        let late = |lead: usize| ratio * (length / 2 + lead) as f64;
-        let off = |lead: usize| (late(lead) - late(lead).round()).abs();
-        let lead = (0..BLOCK_FRAMES as usize).min_by(|&a, &b| off(a).total_cmp(&off(b))).unwrap_or(0);
-        let delay = (late(lead).round() as u64).saturating_sub(1);
-        Ok(Self::with(Box::new(sinc), refused, count, lead, delay))
-    }
-
-    fn with(
-        inner: Box<dyn rubato::Resampler<f32>>,
-        refused: ResampleError,
-        channels: usize,
-        lead: usize,
-        delay: u64,
-    ) -> Self {
-        let mut waiting = Vec::with_capacity(inner.input_frames_max() * channels);
-        waiting.resize(lead * channels, 0.0);
-        let out = vec![0.0; inner.output_frames_max() * channels];
-        Self { refused, inner, channels, lead, waiting, out, delay, skip: delay }
-    }
-
-    fn process(&mut self, mut interleaved: &[f32], out: &mut Vec<f32>) -> Result<(), ResampleError> {
-        while !interleaved.is_empty() {
-            let block = self.inner.input_frames_next() * self.channels;
-            let taken = (block - self.waiting.len()).min(interleaved.len());
-            self.waiting.extend(interleaved[..taken].iter().map(|&sample| bearable(sample)));
-            interleaved = &interleaved[taken..];
-            if self.waiting.len() == block {
-                self.block(out)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Turns what is waiting, and silence for what is missing of a block, into output.
-    fn block(&mut self, out: &mut Vec<f32>) -> Result<(), ResampleError> {
-        let frames = self.inner.input_frames_next();
-        let waiting = self.waiting.len() / self.channels;
-        self.waiting.resize(frames * self.channels, 0.0);
-        let room = self.out.len() / self.channels;
-        let refused = self.refused;
-        let input = InterleavedSlice::new(&self.waiting, self.channels, frames).map_err(|_| refused)?;
-        let mut output =
-            InterleavedSlice::new_mut(&mut self.out, self.channels, room).map_err(|_| refused)?;
-        let indexing = Indexing::new().partial_len(waiting);
-        let partial = (waiting < frames).then_some(&indexing);
-        let (_, made) = self.inner.process_into_buffer(&input, &mut output, partial).map_err(|_| refused)?;
-        self.waiting.clear();
-        let late = self.skip.min(made as u64);
-        self.skip -= late;
-        out.extend_from_slice(&self.out[late as usize * self.channels..made * self.channels]);
-        Ok(())
-    }
-
-    /// Appends until `out` has `end` samples, at least, then forgets everything.
-    fn flush(&mut self, end: usize, out: &mut Vec<f32>) -> Result<(), ResampleError> {
-        while out.len() < end {
-            self.block(out)?;
-        }
-        self.waiting.clear();
-        self.waiting.resize(self.lead * self.channels, 0.0);
-        self.inner.reset();
-        self.skip = self.delay;
-        Ok(())
-    }
-}
-
-/// What a filter can take: one sample that is no number, or a sum that overflows, would poison every frame near it (and
-/// the FFT's library panics on it).
-fn bearable(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-SAMPLE_MAX, SAMPLE_MAX) } else { 0.0 }
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

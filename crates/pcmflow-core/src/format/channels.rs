@@ -1,10 +1,11 @@
 //! From N channels to M.
 
-use pcmflow_core::format::{ChannelCount, Frames};
+use super::{ChannelCount, FormatError, Frames};
+use alloc::boxed::Box;
 
 const CHANNELS_MAX: usize = ChannelCount::MAX.get();
 /// −3 dB: a centre channel that goes to both sides keeps its power.
-const CENTRE: f32 = std::f32::consts::FRAC_1_SQRT_2;
+const CENTRE: f32 = core::f32::consts::FRAC_1_SQRT_2;
 
 /// How frames of N channels become frames of M.
 ///
@@ -19,8 +20,7 @@ const CENTRE: f32 = std::f32::consts::FRAC_1_SQRT_2;
 /// | 4 or more | 3 or more, fewer | the first ones are kept |
 ///
 /// ```
-/// use pcmflow_core::format::ChannelCount;
-/// use pcmflow_io::ChannelMap;
+/// use pcmflow_core::format::{ChannelCount, ChannelMap};
 /// let map = ChannelMap::new(ChannelCount::STEREO, ChannelCount::MONO);
 /// let mut mono = [0.0; 2];
 /// assert_eq!(map.map(&[1.0, 0.0, 0.5, 0.5], &mut mono).0, 2);
@@ -41,6 +41,8 @@ enum Rule {
     /// Weight of each channel in the left and the right.
     Stereo(Box<[[f32; 2]; CHANNELS_MAX]>),
     First,
+    /// Weight of each input channel in the first output channel, then in the second, and so on.
+    Matrix(Box<[f32]>),
 }
 
 impl ChannelMap {
@@ -56,6 +58,36 @@ impl ChannelMap {
             _ => Rule::First,
         };
         Self { from, to, rule }
+    }
+
+    /// Takes the rule from the caller: `weights` has a row for each output channel, in it the weight of each input channel.
+    ///
+    /// ```
+    /// use pcmflow_core::format::{ChannelCount, ChannelMap};
+    /// let swap = ChannelMap::with_matrix(ChannelCount::STEREO, ChannelCount::STEREO, &[0.0, 1.0, 1.0, 0.0])?;
+    /// let mut out = [0.0; 2];
+    /// swap.map(&[0.25, -0.5], &mut out);
+    /// assert_eq!(out, [-0.5, 0.25]);
+    /// # Ok::<(), pcmflow_core::format::FormatError>(())
+    /// ```
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`FormatError::Matrix`] where there are not `from × to` weights, or one is no finite number.
+    pub fn with_matrix(from: ChannelCount, to: ChannelCount, weights: &[f32]) -> Result<Self, FormatError> {
+        let expected = from.get() * to.get();
+        if weights.len() != expected || !weights.iter().all(|weight| weight.is_finite()) {
+            return Err(FormatError::Matrix { weights: weights.len(), expected });
+        }
+        Ok(Self { from, to, rule: Rule::Matrix(weights.into()) })
+    }
+
+    /// Whether whole channels are left out because there is no place for them: it keeps the first ones only.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn keeps_first_only(&self) -> bool {
+        matches!(self.rule, Rule::First) && self.to < self.from
     }
 
     /// Channels of the frames that go in.
@@ -100,6 +132,11 @@ impl ChannelMap {
                     out[..kept].copy_from_slice(&input[..kept]);
                     out[kept..].fill(0.0);
                 }
+                Rule::Matrix(weights) => {
+                    for (out, weights) in out.iter_mut().zip(weights.chunks_exact(from)) {
+                        *out = input.iter().zip(weights).map(|(sample, weight)| sample * weight).sum();
+                    }
+                }
             }
         }
         Frames(frames as u64)
@@ -135,6 +172,8 @@ fn stereo_weights(from: usize) -> [[f32; 2]; CHANNELS_MAX] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
 
     fn map(from: u32, to: u32, input: &[f32]) -> Vec<f32> {
         let map = ChannelMap::new(ChannelCount::new(from).unwrap(), ChannelCount::new(to).unwrap());
@@ -173,7 +212,47 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_matrix_of_the_wrong_size_or_with_no_numbers_is_refused() {
+        let refused = |weights: &[f32]| {
+            ChannelMap::with_matrix(ChannelCount::STEREO, ChannelCount::MONO, weights).unwrap_err()
+        };
+        assert_eq!(refused(&[0.5; 3]), FormatError::Matrix { weights: 3, expected: 2 });
+        assert_eq!(refused(&[0.5, f32::NAN]), FormatError::Matrix { weights: 2, expected: 2 });
+        assert!(
+            !map_of(2, 1).keeps_first_only()
+                && !map_of(3, 5).keeps_first_only()
+                && map_of(6, 4).keeps_first_only()
+        );
+    }
+
+    fn map_of(from: u32, to: u32) -> ChannelMap {
+        ChannelMap::new(ChannelCount::new(from).unwrap(), ChannelCount::new(to).unwrap())
+    }
+
     proptest! {
+        /// A matrix that is found by asking a map for each channel alone does what the map does; and what it does is a sum.
+        #[test]
+        fn every_rule_is_a_matrix(from in 1u32..=64, to in 1u32..=64, seed in any::<u32>()) {
+            let (from_count, to_count) = (ChannelCount::new(from).unwrap(), ChannelCount::new(to).unwrap());
+            let (from, to, rule) = (from as usize, to as usize, map_of(from, to));
+            let mut weights = vec![0.0; from * to];
+            for channel in 0..from {
+                let (mut alone, mut out) = (vec![0.0; from], vec![0.0; to]);
+                alone[channel] = 1.0;
+                rule.map(&alone, &mut out);
+                out.iter().enumerate().for_each(|(row, &weight)| weights[row * from + channel] = weight);
+            }
+            let input: Vec<f32> = (0..from as u32).map(|n| (n.wrapping_mul(2_654_435_761) ^ seed) as i16 as f32 / 32_768.0).collect();
+            let naive: Vec<f32> = (0..to).map(|row| (0..from).map(|n| input[n] * weights[row * from + n]).sum()).collect();
+            let (mut by_rule, mut by_matrix) = (vec![0.0; to], vec![0.0; to]);
+            rule.map(&input, &mut by_rule);
+            ChannelMap::with_matrix(from_count, to_count, &weights).unwrap().map(&input, &mut by_matrix);
+            for ((naive, rule), matrix) in naive.iter().zip(&by_rule).zip(&by_matrix) {
+                prop_assert!((naive - rule).abs() < 1e-5 && (naive - matrix).abs() < 1e-6);
+            }
+        }
+
         #[test]
         fn nothing_clips_that_was_not_clipped(from in 1u32..=64, to in 1u32..=64, seed in any::<u64>()) {
             let input: Vec<f32> = (0..from).map(|c| if seed >> (c % 64) & 1 == 1 { 1.0 } else { -1.0 }).collect();

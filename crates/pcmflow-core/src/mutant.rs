@@ -18,6 +18,7 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("pool-give-back-unchecked", "pool::"),
     ("pool-give-back-relaxed", "pool::"),
     ("pool-refill-relaxed", "pool::"),
+    ("pool-advise-once", "pool::"),
     ("pool-header-freed", "pool::"),
     ("pool-closed-unseen", "pool::"),
     ("pool-upgrade-adds", "pool::"),

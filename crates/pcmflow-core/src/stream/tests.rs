@@ -139,6 +139,33 @@ fn a_writer_taken_for_gone_leaves_its_last_loss_to_the_reader() {
     assert_eq!(reader.next(Frames(128)), Next::End);
 }
 
+#[test]
+fn a_writer_taken_for_gone_that_comes_back_tells_its_last_loss_once() {
+    for overflow in [Overflow::DropNewest, Overflow::EvictOldest] {
+        // Dropped before or after the reader has told of the loss from the books.
+        for told_first in [false, true] {
+            let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, overflow)).unwrap();
+            writer.write(&[0.0; 128], 0);
+            writer.give_up(Frames(100), LossCause::Device);
+            let mut timeline = Timeline::default();
+            reader.end();
+            let mut writer = Some(writer);
+            if told_first {
+                drain(&mut reader, &mut timeline, 128);
+                assert_eq!(timeline.position(), StreamPosition(228), "{overflow}");
+            }
+            writer.take();
+            drain(&mut reader, &mut timeline, 128);
+            assert_eq!(
+                (timeline.position(), timeline.unaccounted()),
+                (StreamPosition(228), Frames(0)),
+                "{overflow}"
+            );
+            assert_eq!(timeline.lost(), gauge.snapshot().lost, "{overflow}");
+        }
+    }
+}
+
 /// What was lost in the edge, by its books: given up by the writer, or evicted.
 fn told(gauge: &StreamGauge) -> Losses {
     let edge = gauge.snapshot();

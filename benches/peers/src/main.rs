@@ -78,6 +78,7 @@ fn all() -> Vec<Measured> {
         Measured::Rounds(x2::experiment()),
         Measured::Rounds(x3a::one_by_one()),
         Measured::Rounds(x3a::bulk()),
+        Measured::Rounds(x3a::chunks()),
         Measured::Rounds(x3b::experiment()),
         Measured::Rounds(x4::experiment()),
         Measured::Rounds(x5::one_thread()),

@@ -73,6 +73,7 @@ impl Measured {
 }
 
 fn all() -> Vec<Measured> {
+    let [give_back, give_back_kept] = give_back::experiments();
     vec![
         Measured::Rounds(x1::experiment()),
         Measured::Rounds(x2::experiment()),
@@ -87,7 +88,8 @@ fn all() -> Vec<Measured> {
         Measured::Rounds(x5::two_threads_tail()),
         Measured::Rounds(x5c::experiment()),
         Measured::Rounds(preempted::experiment()),
-        Measured::Rounds(give_back::experiment()),
+        Measured::Rounds(give_back),
+        Measured::Rounds(give_back_kept),
         Measured::Report { name: "GiveBack-memory", report: give_back::memory },
         Measured::Report { name: "Overhead", report: overhead::report },
     ]

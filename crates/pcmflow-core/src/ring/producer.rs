@@ -3,9 +3,13 @@
 use super::shared::{Shared, Slots};
 use super::{TooFew, WriteChunk};
 use crate::mutant::weakened;
+use crate::prefetch::{LINE, prefetch_to_write};
 use crate::sync::{Arc, Ordering};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+
+/// The largest block of which as much again is asked for: more would push out of the cache what is worked on.
+const AHEAD_BYTES_MAX: usize = 4096;
 
 /// Why an item was not taken; it is handed back.
 ///
@@ -158,6 +162,20 @@ impl<T: Send> Producer<T> {
         // Release: the items are written before the consumer can see the position.
         let order = weakened("ring-publish-relaxed", Ordering::Release);
         self.shared.written.0.store(self.written, order);
+        self.ask_ahead(count);
+    }
+
+    /// Asks for the lines of as many slots again as were written just now: the consumer read them a lap ago, so that they lie in
+    /// the other core's cache, and would be waited for one after the other when they are written. Only of slots that are free,
+    /// as a consumer that is about to read would have to fetch them back; and only of whole lines, as the consumer may be reading
+    /// beside small items.
+    #[inline(always)]
+    fn ask_ahead(&self, count: usize) {
+        let bytes = count * size_of::<T>();
+        if (LINE..=AHEAD_BYTES_MAX).contains(&bytes) && self.free_seen() >= count {
+            let ahead = self.slots.runs(self.written, count);
+            prefetch_to_write(ahead.first.cast(), ahead.first_len * size_of::<T>());
+        }
     }
 
     /// Writes one item.

@@ -39,7 +39,7 @@ fn before() -> Vec<f32> {
 /// After. The callback holds a `StreamWriter`: no lock, no allocation, no system call.
 fn callback(writer: &mut StreamWriter, number: usize, now_ns: u64) {
     // What does not fit is counted, and the reader will meet the gap in its place.
-    writer.write(&quantum(number), now_ns);
+    let _ = writer.write(&quantum(number), now_ns);
 }
 
 /// The reader learns of frames and gaps in the stream's order. Returns samples, and frames that are missing.

@@ -16,6 +16,7 @@ use crate::sync::{Arc, Ordering, fence};
 /// assert_eq!((read.position, read.count, read.end()), (3, 2, 5));
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
+#[must_use = "it alone says how many items of `out` were read, and how many were lost before them"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     /// The position of the first item read: of the first that is not lost.

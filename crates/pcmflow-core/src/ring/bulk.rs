@@ -26,6 +26,7 @@ impl<T: Send> Producer<T> {
     ///
     /// RT-safe when the iterator is: wait-free in the items written, no allocation.
     #[inline]
+    #[must_use = "items beyond the count were not taken; what was not lent is dropped with the iterator"]
     pub fn push_iter(&mut self, items: impl IntoIterator<Item = T>) -> usize {
         let mut items = items.into_iter();
         let room = self.free_for(items.size_hint().1.unwrap_or(usize::MAX));

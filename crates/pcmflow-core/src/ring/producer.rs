@@ -4,6 +4,7 @@ use super::shared::{Shared, Slots};
 use super::{TooFew, WriteChunk};
 use crate::mutant::weakened;
 use crate::sync::{Arc, Ordering};
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
@@ -13,12 +14,14 @@ use core::mem::MaybeUninit;
 /// use pcmflow_core::ring::{CircularBuffer, PushError};
 /// let (mut producer, consumer) = CircularBuffer::with_capacity(1)?.split();
 /// assert_eq!(producer.push("first"), Ok(()));
-/// assert_eq!(producer.push("second"), Err(PushError::Full("second")));
+/// let full = producer.push("second").unwrap_err();
+/// assert_eq!(full, PushError::Full("second"));
+/// assert_eq!(full.to_string(), "the ring is full; offer the item again when the consumer has read some");
 /// drop(consumer);
 /// assert_eq!(producer.push("third").unwrap_err().into_inner(), "third");
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PushError<T> {
     /// The ring is full: offer it again later, or count it as lost.
     Full(T),
@@ -36,6 +39,27 @@ impl<T> PushError<T> {
         }
     }
 }
+
+// The item needs neither `Debug` nor `Display`: with `?` the error alone travels on.
+impl<T> fmt::Debug for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Full(_) => "the ring is full; offer the item again when the consumer has read some",
+            Self::Closed(_) => "the ring is closed: its consumer was dropped, and nobody will read the item",
+        })
+    }
+}
+
+impl<T> core::error::Error for PushError<T> {}
 
 /// The half of a [`CircularBuffer`](super::CircularBuffer) that writes.
 ///
@@ -192,6 +216,7 @@ impl<T: Send> Producer<T> {
     ///
     /// RT-safe: wait-free, no allocation, at most two copies.
     #[inline]
+    #[must_use = "items beyond the count were not taken: offer them again, or count them as lost"]
     pub fn push_slice(&mut self, items: &[T]) -> usize
     where
         T: Copy,

@@ -36,6 +36,6 @@ pub(crate) fn entries() {
         assert!(!rt("BroadcastReader::is_closed", || reader.is_closed()));
         rt("BroadcastWriter::drop", || drop(writer));
         assert!(rt("BroadcastGauge::is_closed", || gauge.is_closed()));
-        rt("BroadcastReader::read", || reader.read(&mut out));
+        let _ = rt("BroadcastReader::read", || reader.read(&mut out));
     }
 }

@@ -12,7 +12,7 @@ const GAP: Gap = Gap { position: StreamPosition(32), frames: Frames(1), cause: L
 
 fn buffer(pool: &BufferRecyclingPool, samples: usize) -> BufferRef {
     let mut buffer = pool.acquire(samples, Miss::Fail).unwrap();
-    buffer.resize(samples, 0.5);
+    let _ = buffer.resize(samples, 0.5);
     buffer.into_shared()
 }
 

@@ -123,11 +123,7 @@ impl SourceTask {
             }
             // Also when it is to stop: the consumer still takes all that waits, so room will come, or the ring is closed.
             Pacing::Fast => self.parker.drive(|| {
-                if self.writer.has_room(frames) || self.writer.is_closed() {
-                    Turn::Done
-                } else {
-                    Turn::Idle
-                }
+                if self.writer.has_room(frames) || self.writer.is_closed() { Turn::Done } else { Turn::Idle }
             }),
         }
         self.live.frames_in.fetch_add(frames.0, Ordering::Relaxed);

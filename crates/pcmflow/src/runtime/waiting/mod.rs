@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 /// What waiting for a ring came to.
+#[must_use = "the items may not be there: the producer may be gone, or time up"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
     /// As many items as were asked for are there.

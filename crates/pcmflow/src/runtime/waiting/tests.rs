@@ -138,7 +138,7 @@ fn more_than_the_ring_holds_is_read_piece_by_piece() {
     assert_eq!(reader.read(&mut out, LONG), 100);
     assert!(out.iter().copied().eq(0..100));
     let mut producer = writer.join().unwrap();
-    producer.push_slice(&[0; 8]);
+    let _ = producer.push_slice(&[0; 8]);
     assert_eq!(reader.wait(9, LONG), Waited::Ready, "a full ring is all that can be waited for");
 }
 

@@ -115,13 +115,22 @@ impl<T: Plain> BroadcastReader<T> {
         (committed - self.position.max(self.oldest()).min(committed)) as usize
     }
 
-    /// Whether the writer was dropped. What it wrote before can still be read, so look whether there is something *after*
-    /// this to know that no more will come.
+    /// Whether the writer was dropped. What it wrote before can still be read: [`is_finished`](Self::is_finished) says that
+    /// no more will come.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_closed(&self) -> bool {
         // Acquire: after it, the last commit is seen.
         self.shared.progress.0.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether the writer was dropped and all that it wrote was read, or reported lost: no more will come. Once true it
+    /// stays true.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn is_finished(&self) -> bool {
+        // In this order: nothing is written after the end, so what is not there then never comes.
+        self.is_closed() && self.lag() == 0
     }
 
     fn committed(&self) -> u64 {
@@ -141,8 +150,12 @@ impl<T: Plain> BroadcastReader<T> {
     /// save behind them, and returns. It may bring a loss and nothing else; what `out` holds beyond `count` then means
     /// nothing.
     ///
+    /// Where `out` is shorter than one frame nothing is ever read, only losses are told; unless it is empty, which asks for just
+    /// that, it is an assertion in debug builds.
+    ///
     /// RT-safe: wait-free, no allocation, at most three copies.
     pub fn read(&mut self, out: &mut [T]) -> Read {
+        debug_assert!(out.is_empty() || out.len() >= self.shared.frame, "no frame fits into `out`");
         let read = self.read_at(self.position, out);
         self.position = read.end();
         read

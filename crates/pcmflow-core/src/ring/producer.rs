@@ -148,6 +148,9 @@ impl<T: Send> Producer<T> {
     /// Whether the consumer has read all that was written; asks it afresh. True at the end of a stream means that it may be
     /// torn down without a loss.
     ///
+    /// Where the consumer was dropped with items unread it stays false for ever: who waits for it looks at
+    /// [`is_closed`](Self::is_closed), too.
+    ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_drained(&mut self) -> bool {
         self.free() == self.capacity()

@@ -66,6 +66,7 @@ fn every_item_is_dropped_exactly_once() {
     assert_eq!(StdArc::strong_count(&token), 1 + 5);
     assert_eq!(consumer.clear(), 5);
     producer.push(token.clone()).unwrap();
+    assert!(!producer.is_drained());
     drop((producer, consumer));
     assert_eq!(StdArc::strong_count(&token), 1, "items left in the ring are dropped with it");
 }

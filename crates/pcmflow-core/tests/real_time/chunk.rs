@@ -85,6 +85,7 @@ fn link(pool: &BufferRecyclingPool) {
     }
     assert!(!rt("ChunkProducer::is_closed", || producer.is_closed()));
     assert!(!rt("ChunkConsumer::is_closed", || consumer.is_closed()));
+    assert!(!rt("ChunkConsumer::is_finished", || consumer.is_finished()));
     drop(consumer);
     let (chunk, mark) = (chunk(), Mark::Gap(GAP));
     assert!(rt("ChunkProducer::push", || producer.push(chunk)).is_err());

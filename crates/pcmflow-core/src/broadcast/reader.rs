@@ -210,6 +210,7 @@ impl<T: Plain> BroadcastReader<T> {
 }
 
 impl<T: Plain> Drop for BroadcastReader<T> {
+    /// RT-safe while the writer, another reader or a gauge lives: wait-free, no allocation, no free. Dropped last, it frees the ring.
     fn drop(&mut self) {
         // Relaxed: the writer reads nothing on the strength of it.
         self.shared.readers.0.fetch_sub(1, Ordering::Relaxed);

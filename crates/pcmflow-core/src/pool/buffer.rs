@@ -329,6 +329,9 @@ impl PooledBuffer {
 }
 
 impl Drop for PooledBuffer {
+    /// Returns the buffer to its pool.
+    ///
+    /// RT-safe: wait-free, no allocation, no free; lock-free for the very last buffer of a pool whose handles are gone.
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the only handle of the slot, which ends here.
@@ -338,6 +341,9 @@ impl Drop for PooledBuffer {
 
 impl Deref for PooledBuffer {
     type Target = [f32];
+    /// What was written since it was acquired.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline]
     fn deref(&self) -> &[f32] {
         self.0.samples()
@@ -345,6 +351,9 @@ impl Deref for PooledBuffer {
 }
 
 impl DerefMut for PooledBuffer {
+    /// What was written since it was acquired.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: the handle is unique and exclusively borrowed.

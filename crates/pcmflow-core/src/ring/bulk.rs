@@ -109,6 +109,9 @@ pub struct PopIter<'a, T: Send> {
 impl<T: Send> Iterator for PopIter<'_, T> {
     type Item = T;
 
+    /// Takes the next item.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline(always)]
     fn next(&mut self) -> Option<T> {
         if self.left == 0 {
@@ -133,6 +136,9 @@ impl<T: Send> ExactSizeIterator for PopIter<'_, T> {}
 impl<T: Send> FusedIterator for PopIter<'_, T> {}
 
 impl<T: Send> Drop for PopIter<'_, T> {
+    /// Gives the slots back.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline(always)]
     fn drop(&mut self) {
         self.consumer.release(0);

@@ -343,6 +343,7 @@ impl<T: Send> Vacant<'_, T> {
 }
 
 impl<T> Drop for Producer<T> {
+    /// RT-safe while the consumer or a gauge lives: wait-free, no allocation, no free. Dropped last, it frees the ring, and the items in it.
     fn drop(&mut self) {
         // Release: whoever sees the flag with acquire sees the last position too, so "closed and empty" is final.
         self.shared.producer.gone.store(true, Ordering::Release);

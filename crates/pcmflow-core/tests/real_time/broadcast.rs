@@ -37,6 +37,8 @@ pub(crate) fn entries() {
         assert!(!rt("BroadcastReader::is_finished", || reader.is_finished()));
         rt("BroadcastWriter::drop", || drop(writer));
         assert!(rt("BroadcastGauge::is_closed", || gauge.is_closed()));
+        let other = rt("BroadcastGauge::clone", || gauge.clone());
+        assert!(other.is_closed());
         let _ = rt("BroadcastReader::read", || reader.read(&mut out));
     }
 }

@@ -55,7 +55,7 @@ fn names_in(source: &str) -> Vec<String> {
         .collect()
 }
 
-
+fn results() -> PathBuf {
     root().join("benches/RESULTS.md")
 }
 
@@ -245,7 +245,9 @@ mod tests {
         let source = "struct Experiment {\n    name: &str,\n}\nContender { name: \"no\" };\nExperiment {\n    name: \"X1\",\n}\nReport { name: \"Y\", z }";
         assert_eq!(names_in(source), ["X1", "Y"]);
         let known = known().unwrap();
-        for name in ["X1", "X2", "X3a", "X3a-bulk", "X3b", "X4", "X5a", "X5c", "Preempted", "GiveBack", "Overhead"] {
+        for name in
+            ["X1", "X2", "X3a", "X3a-bulk", "X3b", "X4", "X5a", "X5c", "Preempted", "GiveBack", "Overhead"]
+        {
             assert!(known.iter().any(|known| known == name), "{name} is missing: {known:?}");
         }
     }

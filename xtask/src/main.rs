@@ -141,7 +141,8 @@ fn help() -> String {
     for chore in CHORES {
         text += &chore.help();
     }
-    text += "  help      [CHORE]\n            print this list, or what one chore does; so does CHORE --help\n\n";
+    text +=
+        "  help      [CHORE]\n            print this list, or what one chore does; so does CHORE --help\n\n";
     text += "PCMFLOW_CORPUS=DIR lets tests use the recordings; without it those tests say that they were skipped.\n";
     text
 }
@@ -206,14 +207,28 @@ mod tests {
         ] {
             assert!(matches!(dispatch(&words(line)), Err(Failure::Usage(_))), "`{line}`");
         }
-        for line in ["help", "--help", "help help", "help bench", "bench --help", "tidy -h", "proof --only loom --help"] {
+        for line in [
+            "help",
+            "--help",
+            "help help",
+            "help bench",
+            "bench --help",
+            "tidy -h",
+            "proof --only loom --help",
+        ] {
             assert_eq!(dispatch(&words(line)), Ok(()), "`{line}`");
         }
     }
 
     #[test]
     fn help_names_what_arguments_may_name() {
-        for name in ["STEP is one of release, ", " mutants,", "EXPERIMENT is one of X1, ", " X5b-tail,", "GiveBack-memory"] {
+        for name in [
+            "STEP is one of release, ",
+            " mutants,",
+            "EXPERIMENT is one of X1, ",
+            " X5b-tail,",
+            "GiveBack-memory",
+        ] {
             assert!(help().contains(name), "{name}: {}", help());
         }
     }

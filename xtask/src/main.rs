@@ -225,7 +225,8 @@ mod tests {
         for name in [
             "STEP is one of release, ",
             " mutants,",
-            "EXPERIMENT is one of X1, ",
+            "EXPERIMENT is one of ",
+            " X1,",
             " X5b-tail,",
             "GiveBack-memory",
         ] {

@@ -150,12 +150,10 @@ impl<T: Plain> BroadcastReader<T> {
     /// save behind them, and returns. It may bring a loss and nothing else; what `out` holds beyond `count` then means
     /// nothing.
     ///
-    /// Where `out` is shorter than one frame nothing is ever read, only losses are told; unless it is empty, which asks for just
-    /// that, it is an assertion in debug builds.
+    /// Where `out` is shorter than one frame nothing is ever read: only losses are told.
     ///
     /// RT-safe: wait-free, no allocation, at most three copies.
     pub fn read(&mut self, out: &mut [T]) -> Read {
-        debug_assert!(out.is_empty() || out.len() >= self.shared.frame, "no frame fits into `out`");
         let read = self.read_at(self.position, out);
         self.position = read.end();
         read

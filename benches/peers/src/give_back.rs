@@ -74,7 +74,7 @@ fn turn_over(pool: &BufferRecyclingPool, steps: u64, seed: u64, watch: &mut impl
             }
         });
         let stamp = (seed * (1 << 20) + step % (1 << 20)) as f32;
-        buffer.extend_from_slice(&[stamp; 16]);
+        let _ = buffer.extend_from_slice(&[stamp; 16]);
         *slot = Some((buffer, stamp));
     }
 }

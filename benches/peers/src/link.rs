@@ -30,7 +30,7 @@ impl Maker {
     fn new() -> Self {
         let pool = BufferRecyclingPool::new(PoolConfig::default()).expect("memory for one pool");
         let mut buffer = pool.acquire(SAMPLES, Miss::Fail).expect("a new pool has buffers");
-        buffer.resize(SAMPLES, 0.25);
+        let _ = buffer.resize(SAMPLES, 0.25);
         let format = StreamFormat::new(48_000, 1).expect("a usual format");
         Self { buffer: Arc::new(buffer.into_shared()), format }
     }

@@ -199,7 +199,7 @@ impl PoolEndpoint {
 
     /// Releases a buffer into the cache, or to its pool when there is no room or it is another pool's.
     ///
-    /// RT-safe: wait-free, no allocation; frees no memory.
+    /// RT-safe: wait-free, no allocation; frees no memory. Lock-free for another pool's very last buffer.
     #[inline]
     pub fn release(&mut self, buffer: PooledBuffer) {
         // SAFETY: the slot was unique.
@@ -208,7 +208,7 @@ impl PoolEndpoint {
 
     /// Drops a reference; the last one is released as by [`release`](Self::release).
     ///
-    /// RT-safe: wait-free, no allocation; frees no memory.
+    /// RT-safe: wait-free, no allocation; frees no memory. Lock-free for another pool's very last buffer.
     #[inline]
     pub fn release_shared(&mut self, buffer: BufferRef) {
         if let Some(slot) = buffer.into_last() {

@@ -157,7 +157,7 @@ fn a_writer_taken_for_gone_that_comes_back_tells_its_last_loss_once() {
         // Dropped before or after the reader has told of the loss from the books.
         for told_first in [false, true] {
             let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, overflow)).unwrap();
-            writer.write(&[0.0; 128], 0);
+            let _ = writer.write(&[0.0; 128], 0);
             writer.give_up(Frames(100), LossCause::Device);
             let mut timeline = Timeline::default();
             reader.end();

@@ -55,7 +55,7 @@ pub(crate) fn all_freed(memory: &Counted) {
 /// Writes into a buffer and looks at it.
 fn stamp(buffer: &mut PooledBuffer, value: f32) {
     assert!(buffer.is_empty());
-    buffer.resize(2, value);
+    let _ = buffer.resize(2, value);
     assert_eq!(**buffer, [value; 2]);
 }
 

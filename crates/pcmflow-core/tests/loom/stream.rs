@@ -35,11 +35,11 @@ fn frames_evictions_gaps_and_cuts_tile_the_timeline() {
         };
         let (mut writer, mut reader, gauge) = stream(config).unwrap();
         let thread = thread::spawn(move || {
-            writer.write(&[0.0, 1.0], 0);
+            let _ = writer.write(&[0.0, 1.0], 0);
             writer.give_up(Frames(1), LossCause::Device);
-            writer.write(&[3.0], 1);
+            let _ = writer.write(&[3.0], 1);
             writer.cut();
-            writer.write(&[4.0, 5.0], 2);
+            let _ = writer.write(&[4.0, 5.0], 2);
         });
         let mut timeline = Timeline::default();
         for _ in 0..2 {
@@ -65,7 +65,7 @@ fn a_writer_that_was_taken_for_gone_comes_back() {
                 overflow,
             };
             let (mut writer, mut reader, gauge) = stream(config).unwrap();
-            writer.write(&[0.0], 0);
+            let _ = writer.write(&[0.0], 0);
             writer.give_up(Frames(1), LossCause::Device);
             let thread = thread::spawn(move || drop(writer));
             reader.end();

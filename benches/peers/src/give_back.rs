@@ -81,37 +81,39 @@ fn turn_over(pool: &BufferRecyclingPool, steps: u64, seed: u64, watch: &mut impl
 
 /// The experiments; their variants are the contenders, and the one with nobody beside is the limit.
 pub(crate) fn experiments() -> [Experiment; 2] {
-    fn experiment<T: Timed>(name: &'static str, title: &'static str, figures: Figures) -> Experiment {
-        let contender = |name, kind, round| Contender { name, kind, verify: |_| (), round };
-        let alone = |steps, cores| round::<T>(steps, cores, None);
-        let spinning =
-            |steps, cores| round::<T>(steps, cores, Some(|_| (0..10_000).for_each(|_| spin_loop())));
-        let controlled = |steps, cores| {
-            let beside = |pool: &BufferRecyclingPool| {
-                grow(pool);
-                give_back(pool);
-            };
-            round::<T>(steps, cores, Some(beside))
-        };
-        Experiment {
-            name,
-            title,
-            figures,
-            round: 4 * ROUND,
-            contenders: vec![
-                contender("nobody beside them", Kind::Limit, alone),
-                contender("a fifth thread that spins", Kind::Timing, spinning),
-                contender("pcmflow, a control task that grows and gives back", Kind::Ours, controlled),
-            ],
-        }
-    }
     [
-        experiment::<Tail>("GiveBack", "four threads on one pool: ns an acquire, each timed", Figures::Tail),
-        experiment::<KeptTail>(
-            "GiveBack-kept",
-            "four threads on one pool: ns an acquire that was not switched away, each timed",
-            Figures::Worst,
-        ),
+        Experiment {
+            name: "GiveBack",
+            title: "four threads on one pool: ns an acquire, each timed",
+            figures: Figures::Tail,
+            round: 4 * ROUND,
+            contenders: contenders::<Tail>(),
+        },
+        Experiment {
+            name: "GiveBack-kept",
+            title: "four threads on one pool: ns an acquire that was not switched away, each timed",
+            figures: Figures::Worst,
+            round: 4 * ROUND,
+            contenders: contenders::<KeptTail>(),
+        },
+    ]
+}
+
+fn contenders<T: Timed>() -> Vec<Contender> {
+    let contender = |name, kind, round| Contender { name, kind, verify: |_| (), round };
+    let alone = |steps, cores| round::<T>(steps, cores, None);
+    let spinning = |steps, cores| round::<T>(steps, cores, Some(|_| (0..10_000).for_each(|_| spin_loop())));
+    let controlled = |steps, cores| {
+        let beside = |pool: &BufferRecyclingPool| {
+            grow(pool);
+            give_back(pool);
+        };
+        round::<T>(steps, cores, Some(beside))
+    };
+    vec![
+        contender("nobody beside them", Kind::Limit, alone),
+        contender("a fifth thread that spins", Kind::Timing, spinning),
+        contender("pcmflow, a control task that grows and gives back", Kind::Ours, controlled),
     ]
 }
 

@@ -57,6 +57,8 @@ define! {
         FIXED class_buffers_prewarm: u64 = 32, number(0, ClassConfig::BUFFERS_MAX as u64);
         /// Bytes that each thread may keep to itself for quick reuse; 0 turns that off.
         FIXED endpoint_cache_bytes: u64 = 327_680, number(0, 1 << 30);
+        /// The most threads that may have such a cache at a time.
+        FIXED endpoints_max: u64 = 64, number(0, 65_536);
     }
     /// What a pipeline does where its own settings don't say.
     flow: FlowConfig {
@@ -135,6 +137,7 @@ impl MemoryConfig {
             classes: self.class_samples.iter().map(class).collect(),
             budget_bytes: size(self.budget_bytes).min(PoolConfig::BUDGET_BYTES_MAX),
             endpoint_cache_bytes: size(self.endpoint_cache_bytes),
+            endpoints_max: size(self.endpoints_max),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::order::order;
 use super::{Health, Module, ModuleCall, ModuleCx, ModuleError, ModuleState, ModuleStatus};
+use crate::catching::catching;
 use crate::config::{Config, ConfigChange, ConfigError, ConfigUsers};
 use core::fmt;
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 struct Entry {
     module: Box<dyn Module>,
@@ -74,15 +74,6 @@ impl Entry {
             _ => Health::Healthy,
         }
     }
-}
-
-/// What it came to, or what the panic said.
-fn catching<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        text.unwrap_or("a panic without a message").to_owned()
-    })
 }
 
 /// Owns the modules of a program; see the [module](super) for what it does, and [`Module`] for an example.

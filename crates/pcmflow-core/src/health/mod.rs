@@ -192,7 +192,16 @@ impl Trend {
     /// Points that make a trend.
     pub const STEP: u8 = 3;
 
-    fn of(score: u8, previous: Option<u8>) -> Self {
+    /// How a score compares with another one, if there is one.
+    ///
+    /// ```
+    /// use pcmflow_core::health::Trend;
+    /// assert_eq!(Trend::of(80, None), Trend::Unknown);
+    /// assert_eq!((Trend::of(80, Some(78)), Trend::of(80, Some(77))), (Trend::Steady, Trend::Improving));
+    /// ```
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub const fn of(score: u8, previous: Option<u8>) -> Self {
         match previous {
             None => Self::Unknown,
             Some(previous) if score >= previous.saturating_add(Self::STEP) => Self::Improving,

@@ -21,7 +21,6 @@ mod nearest;
 mod relations;
 mod show;
 mod store;
-mod strategy;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -33,7 +32,6 @@ pub use load::Sources;
 pub(crate) use load::unknown_key;
 pub(crate) use nearest::{nearest, printable, shown};
 pub use store::{ConfigChange, ConfigStore, ConfigUsers};
-pub use strategy::BackpressureStrategy;
 pub use tree::{
     AlertsConfig, AudioConfig, Config, ConsoleConfig, EventsConfig, FlowConfig, MemoryConfig, MetricsConfig,
 };

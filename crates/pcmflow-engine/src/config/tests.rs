@@ -2,6 +2,7 @@
 
 use super::relations::{BELOW, RULES};
 use super::*;
+use crate::pressure;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -193,7 +194,7 @@ fn the_environment_is_read_as_documented() {
         ("PCMFLOW_MEMORY__BUDGET_BYTES", "0x10_0000"),
     ]));
     let config = config.unwrap();
-    assert_eq!((config.flow.strategy, config.console.debug), (BackpressureStrategy::Block, true));
+    assert_eq!((config.flow.strategy, config.console.debug), (pressure::Strategy::Block, true));
     assert_eq!((config.metrics.windows_s, config.memory.budget_bytes), (vec![2, 20], 1 << 20));
 }
 
@@ -369,7 +370,7 @@ fn a_change_applies_as_a_whole_or_not_at_all() {
     assert!(Arc::ptr_eq(&after, &change.config));
     assert_eq!(
         (before.flow.strategy, after.flow.strategy),
-        (BackpressureStrategy::DropOldest, BackpressureStrategy::Block)
+        (pressure::Strategy::DropOldest, pressure::Strategy::Block)
     );
     assert_eq!(after.origin("alerts.hold_ms"), Origin::Change);
     assert_eq!(after.origin("audio.channels"), Origin::Default, "it was 2 already");

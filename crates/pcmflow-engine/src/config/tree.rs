@@ -2,8 +2,9 @@
 
 use super::key::define;
 use super::value::{Leaf, OVERFLOWS, PRIORITIES, PROFILES, STRATEGIES};
-use super::{Allowed, BackpressureStrategy};
+use super::Allowed;
 use crate::Priority;
+use crate::pressure::Strategy;
 use pcmflow_core::block::{BufferConstants, Profile};
 use pcmflow_core::format::{ChannelCount, SampleRate};
 use pcmflow_core::pool::{ClassConfig, PoolConfig};
@@ -63,7 +64,7 @@ define! {
     /// What a pipeline does where its own settings don't say.
     flow: FlowConfig {
         /// What is done under back-pressure.
-        LIVE strategy: BackpressureStrategy = BackpressureStrategy::DropOldest, word(STRATEGIES);
+        LIVE strategy: Strategy = Strategy::DropOldest, word(STRATEGIES);
         /// Back-pressure begins at this fill of a link.
         LIVE pressure_on_percent: u8 = 90, number(1, 100);
         /// It ends at this fill.

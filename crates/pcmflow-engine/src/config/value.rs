@@ -1,7 +1,7 @@
 //! What a key can hold, and what it allows.
 
-use super::BackpressureStrategy;
 use crate::Priority;
+use crate::pressure::Strategy;
 use core::fmt;
 use pcmflow_core::block::Profile;
 use pcmflow_core::stream::Overflow;
@@ -168,7 +168,7 @@ macro_rules! words {
 words! {
     Profile: Profile::ALL,
     Overflow: Overflow::ALL.iter().copied(),
-    BackpressureStrategy: BackpressureStrategy::ALL,
+    Strategy: Strategy::ALL,
     Priority: Priority::ALL.map(|priority| (priority.name(), priority))
 }
 
@@ -184,7 +184,6 @@ const fn names<T: Copy, const N: usize>(all: &[(&'static str, T)]) -> [&'static 
 
 pub(super) const PROFILES: &[&str] = &names::<_, { Profile::ALL.len() }>(&Profile::ALL);
 pub(super) const OVERFLOWS: &[&str] = &names::<_, { Overflow::ALL.len() }>(Overflow::ALL);
-pub(super) const STRATEGIES: &[&str] =
-    &names::<_, { BackpressureStrategy::ALL.len() }>(&BackpressureStrategy::ALL);
+pub(super) const STRATEGIES: &[&str] = &names::<_, { Strategy::ALL.len() }>(&Strategy::ALL);
 pub(super) const PRIORITIES: &[&str] =
     &[Priority::ALL[0].name(), Priority::ALL[1].name(), Priority::ALL[2].name()];

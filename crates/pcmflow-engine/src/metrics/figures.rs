@@ -81,7 +81,7 @@ pub struct FlowFigures {
 impl FlowFigures {
     /// What happened between two readings of one meter, `duration_ns` apart.
     pub(super) fn between(earlier: &Reading, now: &Reading, duration_ns: u64) -> Self {
-        let health = since(&now.health, &earlier.health, duration_ns);
+        let health = HealthFigures { duration_ns, ..now.health.since(&earlier.health) };
         let busy_ns = now.busy_ns.saturating_sub(earlier.busy_ns);
         let starved = Starved::ALL.into_iter().zip(now.starved.iter().zip(&earlier.starved));
         let starved = starved.map(|(cause, (now, earlier))| {
@@ -107,20 +107,6 @@ impl FlowFigures {
             starved: starved.filter(|(_, starved)| *starved != Starvation::default()).collect(),
             score: health.score(now.config),
         }
-    }
-}
-
-/// What happened after `earlier`.
-fn since(now: &HealthFigures, earlier: &HealthFigures, duration_ns: u64) -> HealthFigures {
-    HealthFigures {
-        duration_ns,
-        frames: now.frames.saturating_sub(earlier.frames),
-        frames_dropped: now.frames_dropped.saturating_sub(earlier.frames_dropped),
-        overruns: now.overruns.saturating_sub(earlier.overruns),
-        underruns: now.underruns.saturating_sub(earlier.underruns),
-        errors: now.errors.saturating_sub(earlier.errors),
-        deadlines_missed: now.deadlines_missed.saturating_sub(earlier.deadlines_missed),
-        latency: now.latency.since(&earlier.latency),
     }
 }
 

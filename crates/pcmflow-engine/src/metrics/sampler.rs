@@ -211,28 +211,17 @@ fn flow(series: &mut Series<Reading, 3>, now_ns: u64, reading: &Reading) -> Flow
     // A highest that rose since the base was reached since; otherwise only the samples know.
     let depth_high =
         if reading.depth_high > base.depth_high { reading.depth_high } else { series.depth_seen };
+    let is_longer = last_60_s.duration_ns > last_10_s.duration_ns;
     FlowSnapshot {
         latency_limit_ns: reading.config.latency_limit_ns,
         depth: reading.depth,
         depth_high,
         score: last_10_s.score,
         is_healthy: last_10_s.score >= reading.config.healthy_score_min,
-        trend: trend(&last_10_s, &last_60_s),
+        trend: Trend::of(last_10_s.score, is_longer.then_some(last_60_s.score)),
         total,
         last_1_s,
         last_10_s,
         last_60_s,
-    }
-}
-
-fn trend(short: &FlowFigures, long: &FlowFigures) -> Trend {
-    if long.duration_ns <= short.duration_ns {
-        Trend::Unknown
-    } else if short.score >= long.score.saturating_add(Trend::STEP) {
-        Trend::Improving
-    } else if long.score >= short.score.saturating_add(Trend::STEP) {
-        Trend::Worsening
-    } else {
-        Trend::Steady
     }
 }

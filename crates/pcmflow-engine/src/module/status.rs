@@ -1,5 +1,6 @@
 //! How modules are.
 
+use crate::event::{EventField, Show};
 use core::fmt;
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 /// ```
 /// use pcmflow_engine::module::ModuleState;
 /// assert_eq!(ModuleState::Running.to_string(), "running");
+/// assert_eq!(ModuleState::ALL[0], ModuleState::Registered); // where each begins
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,15 +27,38 @@ pub enum ModuleState {
     Failed,
 }
 
-impl fmt::Display for ModuleState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ModuleState {
+    /// Every state.
+    pub const ALL: [ModuleState; 5] =
+        [Self::Registered, Self::Initialised, Self::Running, Self::Stopped, Self::Failed];
+
+    /// One lower-case word for machines.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Registered => "registered",
             Self::Initialised => "initialised",
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ModuleState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl EventField for ModuleState {
+    const SHOW: Show = Show::Word(|word| Self::from_word(word).name());
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+    fn from_word(word: u64) -> Self {
+        Self::ALL.get(word as usize).copied().unwrap_or(Self::Registered)
     }
 }
 

@@ -31,6 +31,7 @@ mod tests;
 
 pub use controller::BackpressureController;
 
+use core::fmt;
 use pcmflow_core::pressure::{PressureEdge, PressureError};
 use serde::{Deserialize, Serialize};
 
@@ -39,11 +40,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use pcmflow_engine::pressure::Strategy;
 /// assert_eq!(Strategy::default(), Strategy::Adaptive);
-/// assert_eq!(serde_json::to_string(&Strategy::DropOldest)?, "\"drop_oldest\"");
+/// assert_eq!(Strategy::DropOldest.to_string(), "drop-oldest");
+/// assert!(Strategy::ALL.contains(&("block", Strategy::Block)));
+/// assert_eq!(serde_json::to_string(&Strategy::DropOldest)?, "\"drop-oldest\"");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The producer pauses after each piece. Not for one that is live.
     Throttle,
@@ -61,18 +64,27 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// One lower-case word for machines.
+    /// Every strategy with its name, as it stands in a configuration.
+    pub const ALL: [(&'static str, Strategy); 6] = [
+        ("throttle", Self::Throttle),
+        ("buffer", Self::Buffer),
+        ("drop-oldest", Self::DropOldest),
+        ("drop-newest", Self::DropNewest),
+        ("block", Self::Block),
+        ("adaptive", Self::Adaptive),
+    ];
+
+    /// Its name.
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Throttle => "throttle",
-            Self::Buffer => "buffer",
-            Self::DropOldest => "drop_oldest",
-            Self::DropNewest => "drop_newest",
-            Self::Block => "block",
-            Self::Adaptive => "adaptive",
-        }
+        Self::ALL[self as usize].0
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

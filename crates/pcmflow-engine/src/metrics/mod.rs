@@ -28,5 +28,5 @@ pub use pools::{ClassSnapshot, PoolSnapshot};
 pub use rules::{Metric, Rule, RuleError};
 pub use sampler::{IntervalError, Readings, Sample, Sampler};
 pub use snapshot::{
-    EventsSnapshot, FlowSnapshot, LedgerSnapshot, LinkSnapshot, NodeSnapshot, PipelineSnapshot, Snapshot,
+    FlowSnapshot, LedgerSnapshot, LinkSnapshot, NodeSnapshot, PipelineSnapshot, Snapshot,
 };

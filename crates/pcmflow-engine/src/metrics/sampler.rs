@@ -29,6 +29,14 @@ pub struct IntervalError {
 }
 
 /// What is sampled, by name. Links, nodes and pipelines share one set of names.
+///
+/// ```
+/// use pcmflow_core::health::HealthConfig;
+/// use pcmflow_engine::metrics::{Reading, Readings};
+/// let mut readings = Readings::default();
+/// readings.flows.insert("mic".into(), Reading::empty(HealthConfig::default(), 0));
+/// assert!(readings.flows.contains_key("mic") && readings.pools.is_empty());
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
     /// What the meters counted.
@@ -38,6 +46,13 @@ pub struct Readings {
 }
 
 /// What was sampled, by the names of the readings.
+///
+/// ```
+/// use pcmflow_engine::metrics::{Readings, Sample, Sampler};
+/// let mut sampler = Sampler::new(Sampler::INTERVAL_NS)?;
+/// assert_eq!(sampler.sample(0, Readings::default()), Sample::default());
+/// # Ok::<(), pcmflow_engine::metrics::IntervalError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// How the links, nodes and pipelines do.

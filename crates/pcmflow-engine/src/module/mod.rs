@@ -84,14 +84,20 @@ impl ModuleCx {
 /// ```
 pub trait Module: Send {
     /// By what others depend on it; asked once.
+    ///
+    /// Not RT-safe: called by the control side, as all of these are.
     fn name(&self) -> &str;
 
     /// The names of those that must be initialised and started before it; asked once.
+    ///
+    /// Not RT-safe: for the control side.
     fn dependencies(&self) -> &[&str] {
         &[]
     }
 
     /// Makes what it needs. Called again if it failed.
+    ///
+    /// Not RT-safe: may do anything but wait for audio.
     ///
     /// # Errors
     /// Whatever stands in the way; what was made must be gone by then.
@@ -101,6 +107,8 @@ pub trait Module: Send {
 
     /// Begins its work; also after it was stopped.
     ///
+    /// Not RT-safe: may do anything but wait for audio.
+    ///
     /// # Errors
     /// Whatever stands in the way; what was begun must have ended by then, as [`stop`](Self::stop) is not called.
     fn start(&mut self, _cx: &ModuleCx) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -109,6 +117,8 @@ pub trait Module: Send {
 
     /// Ends its work; called once for each start that succeeded, also if the module failed or panicked since.
     ///
+    /// Not RT-safe: may do anything but wait for audio.
+    ///
     /// # Errors
     /// What could not be ended; it counts as failed then, and the others are stopped nevertheless.
     fn stop(&mut self, _cx: &ModuleCx) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -116,12 +126,16 @@ pub trait Module: Send {
     }
 
     /// How it is; asked while it runs, any number of times a second.
+    ///
+    /// Not RT-safe: for the control side.
     fn health(&self) -> Health {
         Health::Healthy
     }
 
     /// Looks whether it could work by the candidate, without doing anything about it; also called before
     /// [`init`](Self::init).
+    ///
+    /// Not RT-safe: for the control side.
     ///
     /// # Errors
     /// What it can't work with: the key, the value, and what would be possible.
@@ -130,5 +144,7 @@ pub trait Module: Send {
     }
 
     /// Takes in a change that it has agreed to; this can't fail.
+    ///
+    /// Not RT-safe: for the control side.
     fn config_changed(&mut self, _change: &ConfigChange) {}
 }

@@ -1,8 +1,8 @@
 //! The one definition of every key; see `key.rs` for the macro.
 
+use super::Allowed;
 use super::key::define;
 use super::value::{Leaf, OVERFLOWS, PRIORITIES, PROFILES, STRATEGIES};
-use super::Allowed;
 use crate::Priority;
 use crate::pressure::Strategy;
 use pcmflow_core::block::{BufferConstants, Profile};

@@ -20,7 +20,39 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
     let (compare, record) = (options.flag("--compare"), options.flag("--record"));
     let experiments = options.words()?;
+    // Before the harness is built, which takes minutes.
+    let known = known()?;
+    let unknown = |name: &&String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if let Some(unknown) = experiments.iter().find(unknown) {
+        return Err(Failure::Usage(format!("there is no experiment `{unknown}`; {}", names())));
+    }
     bench(&experiments, compare, record).map_err(Failure::Failed)
+}
+
+/// What may be chosen.
+pub(crate) fn names() -> String {
+    known().map_or_else(|why| why, |known| format!("EXPERIMENT is one of {}", known.join(", ")))
+}
+
+/// The experiments of the harness, read from its source as text: `Experiment { name: "…"` and `Report { name: "…"`.
+fn known() -> Result<Vec<String>, String> {
+    let place = root().join("benches/peers/src");
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", place.display());
+    let mut names = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(&place).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(names_in(&std::fs::read_to_string(&path).map_err(failed)?));
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn names_in(source: &str) -> Vec<String> {
+    let parts = ["Experiment {", "Report {"].into_iter().flat_map(|word| source.split(word).skip(1));
+    parts
+        .filter_map(|part| Some(part.trim_start().strip_prefix("name: \"")?.split('"').next()?.to_owned()))
+        .collect()
 }
 
 fn results() -> PathBuf {
@@ -207,6 +239,18 @@ mod tests {
 | **ring** | 110 (100 .. 120) | 160 (150 .. 170) | 1.10 | 1.20 |
 | **link** | 130 (100 .. 140) | 200 (150 .. 270) | 1.30 | – |
 ";
+
+    #[test]
+    fn experiments_are_read_from_the_source() {
+        let source = "struct Experiment {\n    name: &str,\n}\nContender { name: \"no\" };\nExperiment {\n    name: \"X1\",\n}\nReport { name: \"Y\", z }";
+        assert_eq!(names_in(source), ["X1", "Y"]);
+        let known = known().unwrap();
+        for name in
+            ["X1", "X2", "X3a", "X3a-bulk", "X3b", "X4", "X5a", "X5c", "Preempted", "GiveBack", "Overhead"]
+        {
+            assert!(known.iter().any(|known| known == name), "{name} is missing: {known:?}");
+        }
+    }
 
     #[test]
     fn dates() {

@@ -44,7 +44,14 @@ struct Chore {
     name: &'static str,
     arguments: &'static str,
     does: &'static str,
+    /// What its arguments may name, for `help` of this chore.
+    names: fn() -> String,
     run: fn(&[String]) -> Outcome,
+}
+
+/// For chores whose arguments name nothing of ours.
+fn none() -> String {
+    String::new()
 }
 
 /// Every chore, in the order in which `help` shows them.
@@ -53,70 +60,89 @@ const CHORES: &[Chore] = &[
         name: "setup",
         arguments: "[--proof]",
         does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs",
+        names: none,
         run: setup::chore,
     },
     Chore {
         name: "test",
         arguments: "",
         does: "the quick tier, what CI runs: setup, format, house rules, lints, tests, documentation",
+        names: none,
         run: quick::chore,
     },
     Chore {
         name: "tidy",
         arguments: "",
         does: "the house rules alone: file length, real-time lines, words, lock files, layers",
+        names: none,
         run: tidy::chore,
     },
     Chore {
         name: "contracts",
         arguments: "",
         does: "every public function with its real-time line, and whether a test runs what claims to be RT-safe",
+        names: none,
         run: contracts::chore,
     },
     Chore {
         name: "proof",
-        arguments: "[--seconds N] [--cases N] [--operations N] [--seed N] [--only STEP | --mutants]",
+        arguments: "[--seconds N] [--cases N] [--operations N] [--seed N] [--only STEP]",
         does: "the deep tier: release and latency tests, long property tests, fuzzing, coverage, postings, loom and its seeded bugs, mixed stress, ThreadSanitizer, RealtimeSanitizer, peers",
+        names: proof::names,
         run: proof::chore,
     },
     Chore {
         name: "postings",
         arguments: "",
         does: "remove one posting to the ledger after the other, and see that a test notices each",
+        names: none,
         run: postings::chore,
     },
     Chore {
         name: "coverage",
         arguments: "[--html] [CRATE…]",
         does: "line coverage per crate; fails under the floors of pcmflow-core, -engine, -pitch and -io",
+        names: none,
         run: coverage::chore,
     },
     Chore {
         name: "eval",
         arguments: "DIR [--noise pinkDB] [--by band|file|instrument|kind]",
         does: "score `pcmflow pitch` over the recordings that DIR/truth.csv lists",
+        names: none,
         run: |arguments| Ok(eval::run(arguments)?),
     },
     Chore {
         name: "formats",
         arguments: "DIR",
         does: "decode every file that DIR/formats.csv lists, beside what ffmpeg and libsndfile found",
+        names: none,
         run: |arguments| Ok(formats::run(arguments)?),
     },
     Chore {
         name: "bench",
         arguments: "[--compare] [--record] [EXPERIMENT…]",
         does: "ours beside the peers, interleaved; --compare with the last record, --record appends to it",
+        names: bench::names,
         run: bench::chore,
     },
 ];
 
+impl Chore {
+    fn help(&self) -> String {
+        let names = (self.names)();
+        let names = if names.is_empty() { names } else { format!("            {names}\n") };
+        format!("  {:<9} {}\n            {}\n{names}", self.name, self.arguments, self.does)
+    }
+}
+
 fn help() -> String {
     let mut text = String::from("cargo xtask CHORE\n\n");
     for chore in CHORES {
-        text += &format!("  {:<9} {}\n            {}\n", chore.name, chore.arguments, chore.does);
+        text += &chore.help();
     }
-    text += "  help\n            print this list\n\n";
+    text +=
+        "  help      [CHORE]\n            print this list, or what one chore does; so does CHORE --help\n\n";
     text += "PCMFLOW_CORPUS=DIR lets tests use the recordings; without it those tests say that they were skipped.\n";
     text
 }
@@ -126,14 +152,21 @@ fn dispatch(arguments: &[String]) -> Outcome {
     let Some((name, rest)) = arguments.split_first() else {
         return Err(Failure::Usage("which chore?".into()));
     };
-    if matches!(name.as_str(), "help" | "--help" | "-h") {
+    let is_help = |word: &String| matches!(word.as_str(), "help" | "--help" | "-h");
+    let about = if is_help(name) { rest.first().filter(|word| !is_help(word)) } else { Some(name) };
+    let Some(about) = about else {
         print!("{}", help());
         return Ok(());
+    };
+    let Some(chore) = CHORES.iter().find(|chore| chore.name == about) else {
+        return Err(Failure::Usage(format!("there is no chore `{about}`")));
+    };
+    // Before the chore looks at its arguments, let alone builds anything.
+    if is_help(name) || rest.iter().any(|word| matches!(word.as_str(), "--help" | "-h")) {
+        print!("cargo xtask CHORE\n\n{}", chore.help());
+        return Ok(());
     }
-    match CHORES.iter().find(|chore| chore.name == name) {
-        Some(chore) => (chore.run)(rest),
-        None => Err(Failure::Usage(format!("there is no chore `{name}`"))),
-    }
+    (chore.run)(rest)
 }
 
 fn main() -> ExitCode {
@@ -158,11 +191,47 @@ mod tests {
     #[test]
     fn an_unknown_chore_or_argument_is_wrong_usage() {
         let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
-        for line in ["", "nonsense", "test --nonsense", "tidy x", "coverage --htm core", "proof --seconds x"]
-        {
+        for line in [
+            "",
+            "nonsense",
+            "test --nonsense",
+            "tidy x",
+            "coverage --htm core",
+            "proof --seconds x",
+            "proof --only nonsense",
+            "proof --mutants",
+            "bench nonsense",
+            "bench x1 --compare nonsense",
+            "help nonsense",
+            "nonsense --help",
+        ] {
             assert!(matches!(dispatch(&words(line)), Err(Failure::Usage(_))), "`{line}`");
         }
-        assert_eq!(dispatch(&words("help")), Ok(()));
+        for line in [
+            "help",
+            "--help",
+            "help help",
+            "help bench",
+            "bench --help",
+            "tidy -h",
+            "proof --only loom --help",
+        ] {
+            assert_eq!(dispatch(&words(line)), Ok(()), "`{line}`");
+        }
+    }
+
+    #[test]
+    fn help_names_what_arguments_may_name() {
+        for name in [
+            "STEP is one of release, ",
+            " mutants,",
+            "EXPERIMENT is one of ",
+            " X1,",
+            " X5b-tail,",
+            "GiveBack-memory",
+        ] {
+            assert!(help().contains(name), "{name}: {}", help());
+        }
     }
 
     #[test]

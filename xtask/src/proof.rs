@@ -47,6 +47,12 @@ struct Bounds {
     seed: Option<u64>,
 }
 
+/// What `--only` takes.
+pub(crate) fn names() -> String {
+    let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+    format!("STEP is one of {}", names.join(", "))
+}
+
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
     let bounds = Bounds {
@@ -55,13 +61,12 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
         operations: options.number("--operations")?.unwrap_or(STRESS_OPERATIONS),
         seed: options.number("--seed")?,
     };
-    let only = if options.flag("--mutants") { Some("mutants".into()) } else { options.value("--only")? };
+    let only = options.value("--only")?;
     options.done()?;
     let chosen: Vec<&Step> =
         STEPS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)).collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
-        return Err(Failure::Usage(format!("--only takes one of {}", names.join(", "))));
+        return Err(Failure::Usage(format!("--only takes a STEP; {}", names())));
     }
     setup::quick()?;
     setup::deep()?;

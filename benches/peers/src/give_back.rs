@@ -1,7 +1,8 @@
 //! GiveBack: four threads acquire and release without pause while a control task grows the pool and gives memory back.
 //!
 //! Each acquisition is timed. The same is run with nobody beside the four, and beside a fifth thread that only spins:
-//! on few cores, any fifth thread takes turns with them. GiveBack-memory asks the system what the process has in memory
+//! on few cores, any fifth thread takes turns with them. GiveBack-kept is the same without the acquisitions in whose midst the
+//! system took the processor away: its worst is the pool's, where GiveBack's is the scheduler's. GiveBack-memory asks the system what the process has in memory
 //! before growth, grown, and after: with pages of the system and with the global allocator. It is a process of its own.
 
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND, Size};
@@ -9,7 +10,7 @@ use crate::harness::{Cores, Random, join, pin};
 use crate::pages::PageMemory;
 use crate::pools::SAMPLES;
 use crate::table::Summary;
-use crate::tail::{Stopwatch, Tail};
+use crate::tail::{KeptTail, Stopwatch, Tail};
 use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
 use std::fmt::Write as _;
 use std::hint::spin_loop;
@@ -73,36 +74,70 @@ fn turn_over(pool: &BufferRecyclingPool, steps: u64, seed: u64, watch: &mut impl
             }
         });
         let stamp = (seed * (1 << 20) + step % (1 << 20)) as f32;
-        buffer.extend_from_slice(&[stamp; 16]);
+        let _ = buffer.extend_from_slice(&[stamp; 16]);
         *slot = Some((buffer, stamp));
     }
 }
 
-/// The experiment; its variants are the contenders, and the one with nobody beside is the limit.
-pub(crate) fn experiment() -> Experiment {
+/// The experiments; their variants are the contenders, and the one with nobody beside is the limit.
+pub(crate) fn experiments() -> [Experiment; 2] {
+    [
+        Experiment {
+            name: "GiveBack",
+            title: "four threads on one pool: ns an acquire, each timed",
+            figures: Figures::Tail,
+            round: 4 * ROUND,
+            contenders: contenders::<Tail>(),
+        },
+        Experiment {
+            name: "GiveBack-kept",
+            title: "four threads on one pool: ns an acquire that was not switched away, each timed",
+            figures: Figures::Worst,
+            round: 4 * ROUND,
+            contenders: contenders::<KeptTail>(),
+        },
+    ]
+}
+
+fn contenders<T: Timed>() -> Vec<Contender> {
     let contender = |name, kind, round| Contender { name, kind, verify: |_| (), round };
-    let alone = |steps, cores| round(steps, cores, None);
-    let spinning = |steps, cores| round(steps, cores, Some(|_| (0..10_000).for_each(|_| spin_loop())));
+    let alone = |steps, cores| round::<T>(steps, cores, None);
+    let spinning = |steps, cores| round::<T>(steps, cores, Some(|_| (0..10_000).for_each(|_| spin_loop())));
     let controlled = |steps, cores| {
-        round(
-            steps,
-            cores,
-            Some(|pool| {
-                grow(pool);
-                give_back(pool);
-            }),
-        )
+        let beside = |pool: &BufferRecyclingPool| {
+            grow(pool);
+            give_back(pool);
+        };
+        round::<T>(steps, cores, Some(beside))
     };
-    Experiment {
-        name: "GiveBack",
-        title: "four threads on one pool: ns an acquire, each timed",
-        figures: Figures::Tail,
-        round: 4 * ROUND,
-        contenders: vec![
-            contender("nobody beside them", Kind::Limit, alone),
-            contender("a fifth thread that spins", Kind::Timing, spinning),
-            contender("pcmflow, a control task that grows and gives back", Kind::Ours, controlled),
-        ],
+    vec![
+        contender("nobody beside them", Kind::Limit, alone),
+        contender("a fifth thread that spins", Kind::Timing, spinning),
+        contender("pcmflow, a control task that grows and gives back", Kind::Ours, controlled),
+    ]
+}
+
+/// How a thread's acquisitions are timed.
+trait Timed: Stopwatch {
+    fn begin(operations: u64) -> Self;
+    fn end(self) -> Tail;
+}
+
+impl Timed for Tail {
+    fn begin(operations: u64) -> Self {
+        Tail::with_capacity(operations)
+    }
+    fn end(self) -> Tail {
+        self
+    }
+}
+
+impl Timed for KeptTail {
+    fn begin(operations: u64) -> Self {
+        KeptTail::with_capacity(operations).expect("a system that counts a thread's switches")
+    }
+    fn end(self) -> Tail {
+        self.into_tail()
     }
 }
 
@@ -117,7 +152,7 @@ impl Drop for Done<'_> {
 }
 
 /// `steps` of each user, with a fifth thread that does `beside` over and over.
-fn round(steps: u64, cores: Cores, beside: Option<fn(&BufferRecyclingPool)>) -> Vec<f64> {
+fn round<T: Timed>(steps: u64, cores: Cores, beside: Option<fn(&BufferRecyclingPool)>) -> Vec<f64> {
     let (pool, done) = (pool(), AtomicBool::new(false));
     scope(|scope| {
         let users: Vec<_> = (0..USERS)
@@ -125,9 +160,9 @@ fn round(steps: u64, cores: Cores, beside: Option<fn(&BufferRecyclingPool)>) -> 
                 let pool = &pool;
                 scope.spawn(move || {
                     pin(if user % 2 == 0 { cores.0 } else { cores.1 });
-                    let mut tail = Tail::with_capacity(steps);
-                    turn_over(pool, steps, user as u64, &mut tail);
-                    tail
+                    let mut timed = T::begin(steps);
+                    turn_over(pool, steps, user as u64, &mut timed);
+                    timed.end()
                 })
             })
             .collect();

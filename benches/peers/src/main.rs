@@ -73,11 +73,13 @@ impl Measured {
 }
 
 fn all() -> Vec<Measured> {
+    let [give_back, give_back_kept] = give_back::experiments();
     vec![
         Measured::Rounds(x1::experiment()),
         Measured::Rounds(x2::experiment()),
         Measured::Rounds(x3a::one_by_one()),
         Measured::Rounds(x3a::bulk()),
+        Measured::Rounds(x3a::chunks()),
         Measured::Rounds(x3b::experiment()),
         Measured::Rounds(x4::experiment()),
         Measured::Rounds(x5::one_thread()),
@@ -86,7 +88,8 @@ fn all() -> Vec<Measured> {
         Measured::Rounds(x5::two_threads_tail()),
         Measured::Rounds(x5c::experiment()),
         Measured::Rounds(preempted::experiment()),
-        Measured::Rounds(give_back::experiment()),
+        Measured::Rounds(give_back),
+        Measured::Rounds(give_back_kept),
         Measured::Report { name: "GiveBack-memory", report: give_back::memory },
         Measured::Report { name: "Overhead", report: overhead::report },
     ]

@@ -81,7 +81,7 @@ pool!(
     acquire: |pool| {
         let mut buffer = pool.0.acquire(SAMPLES, Miss::Fail).expect("fewer are held than there are");
         // A buffer shows what was written since it was acquired, and nothing else: one sample is enough here.
-        buffer.push(0.0);
+        let _ = buffer.push(0.0);
         buffer
     },
     release: |_, buffer| drop(buffer),
@@ -105,7 +105,7 @@ impl PoolHandle for PoolEndpoint {
     fn acquire(&mut self) -> PooledBuffer {
         let mut buffer =
             PoolEndpoint::acquire(self, SAMPLES, Miss::Fail).expect("fewer are held than there are");
-        buffer.push(0.0);
+        let _ = buffer.push(0.0);
         buffer
     }
     fn samples(buffer: &mut PooledBuffer) -> &mut [f32] {

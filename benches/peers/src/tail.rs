@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Does something and may look at how long it took: one loop serves means and tails.
 pub(crate) trait Stopwatch {
@@ -29,6 +29,73 @@ impl Stopwatch for Tail {
         self.0.push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
         result
     }
+}
+
+/// A tail without the operations in whose midst the system took the thread's processor away: how long that lasts is the
+/// scheduler's, and hides what the operation itself takes. (What the host of a virtual machine takes away nobody here sees.)
+#[derive(Debug)]
+pub(crate) struct KeptTail {
+    tail: Tail,
+    /// How often this thread was switched away, as of `looked`.
+    switches: i64,
+    /// Up to when no switch can have gone unnoticed.
+    looked: Instant,
+}
+
+impl KeptTail {
+    /// A switch and back takes longer; what takes less was not interrupted, and is not worth a system call.
+    const SUSPECT: Duration = Duration::from_micros(4);
+
+    /// For this thread. None where the system does not tell how often a thread was switched away.
+    pub(crate) fn with_capacity(operations: u64) -> Option<Self> {
+        let tail = Tail::with_capacity(operations);
+        Some(Self { tail, switches: switches()?, looked: Instant::now() })
+    }
+
+    /// What was measured.
+    pub(crate) fn into_tail(self) -> Tail {
+        self.tail
+    }
+}
+
+impl Stopwatch for KeptTail {
+    fn time<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let mut start = Instant::now();
+        if start - self.looked > Self::SUSPECT {
+            // Switched away between two operations, perhaps.
+            self.switches = switches().unwrap_or(self.switches);
+            start = Instant::now();
+        }
+        let result = work();
+        let end = Instant::now();
+        let took = end - start;
+        self.looked = end;
+        if took > Self::SUSPECT {
+            let now = switches().unwrap_or(self.switches);
+            self.looked = Instant::now();
+            if std::mem::replace(&mut self.switches, now) != now {
+                return result;
+            }
+        }
+        self.tail.0.push(u32::try_from(took.as_nanos()).unwrap_or(u32::MAX));
+        result
+    }
+}
+
+/// How often the system took this thread's processor away, or the thread gave it up.
+#[cfg(target_os = "linux")]
+fn switches() -> Option<i64> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the system fills what it is given; zeroes are valid for its plain numbers.
+    let (done, usage) =
+        unsafe { (libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()), usage.assume_init()) };
+    (done == 0).then_some(usage.ru_nvcsw + usage.ru_nivcsw)
+}
+
+/// Not asked for here.
+#[cfg(not(target_os = "linux"))]
+fn switches() -> Option<i64> {
+    None
 }
 
 /// The times of single operations, in nanoseconds.
@@ -106,6 +173,22 @@ mod tests {
         let even: Vec<u32> = (0..1000).collect();
         assert_eq!(percentile(&even, 0.5, 1), 499.5);
         assert_eq!(percentile(&even, 0.999, 1), 998.5);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_switched_away_is_left_out_and_what_is_slow_is_not() {
+        let mut tail = KeptTail::with_capacity(4).unwrap();
+        let spin = |until: Duration| {
+            let start = Instant::now();
+            while start.elapsed() < until {}
+        };
+        tail.time(|| std::thread::sleep(Duration::from_millis(2)));
+        assert_eq!(tail.tail.0.len(), 0);
+        std::thread::sleep(Duration::from_millis(2));
+        // Long, but rarely interrupted: one of many is not.
+        (0..1000).for_each(|_| tail.time(|| spin(Duration::from_micros(20))));
+        assert!(tail.tail.0.iter().any(|ns| *ns >= 20_000));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! X3a: handles of 8 bytes from one thread to another through a queue of 64; X3a-bulk: 16 at a time.
+//! X3a: handles of 8 bytes from one thread to another through a queue of 64; X3a-bulk: 16 at a time; X3a-chunks: chunks with their
+//! metadata, one at a time, to tell what the link's books add to a bare queue of them.
 //!
 //! Bulk stands in a table of its own, where the peers move them in bulk too: the floor of X3a is one by one beside one by one.
 //!
@@ -7,8 +8,10 @@
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND};
 use crate::harness::{Cores, time_two};
 use crate::limits::Halves;
+use crate::link::{Carried, Link};
 use crate::queues::{
-    HANDLES, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, handle_queues, pop_spinning, push_spinning, verify,
+    Crossbeam, Flume, HANDLES, MutexVecDeque, Ours, Queue, Ringbuf, Rtrb, SyncChannel, handle_queues,
+    pop_spinning, push_spinning, verify,
 };
 use crate::rings::{OursEntire, OursIter, RtrbEntire, SliceRing, pop_all, push_all, verify_in_pieces};
 use std::hint::black_box;
@@ -27,6 +30,29 @@ pub(crate) fn one_by_one() -> Experiment {
         figures: Figures::Mean,
         round: ROUND,
         contenders: handle_queues!(contender; contender::<Halves>("limit: numbers handed over in halves", Kind::Limit)),
+    }
+}
+
+/// Chunks in place of bare handles.
+pub(crate) fn chunks() -> Experiment {
+    fn contender<Q: Queue<u64>>(name: &'static str, kind: Kind) -> Contender {
+        Contender { name, kind, verify: verify::<Q>, round: round::<Q> }
+    }
+    Experiment {
+        name: "X3a-chunks",
+        title: "chunks one way: ns a chunk with its metadata, two threads",
+        figures: Figures::Mean,
+        round: ROUND,
+        contenders: vec![
+            contender::<Link>("pcmflow link, with books", Kind::Ours),
+            contender::<Carried<Ours>>("pcmflow ring", Kind::Ours),
+            contender::<Carried<Rtrb>>("rtrb", Kind::Peer),
+            contender::<Carried<Ringbuf>>("ringbuf", Kind::Peer),
+            contender::<Carried<Crossbeam>>("ArrayQueue", Kind::Peer),
+            contender::<Carried<Flume>>("flume", Kind::Peer),
+            contender::<Carried<SyncChannel>>("sync_channel", Kind::Peer),
+            contender::<Carried<MutexVecDeque>>("Mutex<VecDeque>", Kind::Peer),
+        ],
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::args::{FlowArgs, InputArgs};
 use crate::failure::{Failure, Outcome};
 use crate::input::{Input, is_same_file};
-use crate::summary::Summary;
+use crate::summary::{Summary, SummaryFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use pcmflow::core::block::BlockSize;
 use pcmflow::core::format::{Frames, StreamFormat};
@@ -25,12 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Run {
     pub(crate) stop: Stop,
     summary: Summary,
+    summary_file: Option<SummaryFile>,
     outcome: Outcome,
 }
 
 impl Run {
-    /// Catches Ctrl-C: the first asks the flow to end, and gives what hangs a while; the second ends the program.
-    pub(crate) fn begin() -> Result<Self, Failure> {
+    /// Opens the file for the summary, where one is asked for, and catches Ctrl-C: the first asks the flow to end, and gives
+    /// what hangs a while; the second ends the program.
+    pub(crate) fn begin(summary: Option<&Path>) -> Result<Self, Failure> {
+        let summary_file = summary.map(SummaryFile::open).transpose()?;
         let stop = Stop::new();
         let asked = stop.clone();
         ctrlc::set_handler(move || {
@@ -39,7 +42,7 @@ impl Run {
             }
             asked.ask();
         })?;
-        Ok(Self { stop, summary: Summary::new(), outcome: Outcome::Done })
+        Ok(Self { stop, summary: Summary::new(), summary_file, outcome: Outcome::Done })
     }
 
     /// Opens an input; none when the run is to end. What it is can only be told by reading its first bytes, and a pipe may
@@ -131,11 +134,14 @@ impl Run {
         self.outcome = self.outcome.worst(failure.outcome());
     }
 
-    /// Writes the summary, in words to standard error and as JSON where asked.
-    pub(crate) fn end(mut self, path: Option<&Path>) -> Result<Outcome, Failure> {
-        eprintln!("{}", self.summary.words());
-        if let Some(path) = path {
-            self.summary.write(path)?;
+    /// Writes the summary, in words to standard error and as JSON where asked. Where no input could be opened, what went wrong
+    /// was said and there are no books.
+    pub(crate) fn end(mut self) -> Result<Outcome, Failure> {
+        if self.summary.has_inputs() || self.outcome == Outcome::Done {
+            eprintln!("{}", self.summary.words());
+        }
+        if let Some(file) = self.summary_file.take() {
+            file.write(&self.summary)?;
         }
         if self.summary.has_drops() {
             self.outcome = self.outcome.worst(Outcome::Damaged);
@@ -176,7 +182,7 @@ impl Plan<'_> {
         {
             return Err(Failure::Usage(format!("{} can't be both output and summary", summary.display())));
         }
-        let mut run = Run::begin()?;
+        let mut run = Run::begin(summary)?;
         for input in inputs {
             if run.stop.is_asked() {
                 break;
@@ -189,7 +195,7 @@ impl Plan<'_> {
                 }
             }
         }
-        run.end(summary)
+        run.end()
     }
 
     fn one<C: Consumer>(

@@ -6,8 +6,10 @@ use pcmflow::core::ledger::LossCause;
 use pcmflow::runtime::FlowReport;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::path::Path;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 /// How many gaps a summary lists; the rest are counted.
 const GAPS_LISTED: usize = 10_000;
@@ -30,6 +32,36 @@ struct LatencyMs {
     max: f64,
 }
 
+/// Where the summary goes. Opened before the first frame, so that a place which can't be written to is known at once; what is
+/// there stays until there is something to write.
+#[derive(Debug)]
+pub(crate) struct SummaryFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl SummaryFile {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let path = path.to_owned();
+        match File::options().write(true).create(true).truncate(false).open(&path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(error) => Err(Failure::Summary { path, error }),
+        }
+    }
+
+    /// Writes `summary` in the place of what is there, as JSON.
+    pub(crate) fn write(mut self, summary: &Summary) -> Result<(), Failure> {
+        let written = serde_json::to_string_pretty(summary).map_err(Into::into).and_then(|text| {
+            // A pipe or a device has no length.
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
+            writeln!(self.file, "{text}")
+        });
+        written.map_err(|error| Failure::Summary { path: self.path, error })
+    }
+}
+
 /// The books of one run, summed over its inputs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
@@ -47,7 +79,7 @@ pub(crate) struct Summary {
     /// Frames delivered per second of time spent.
     throughput: f64,
     xruns: u64,
-    /// Bytes of samples that rings and pools held at the most, over all inputs.
+    /// Bytes that rings and pools held at the most, over all inputs.
     peak_bytes: u64,
     inputs: u64,
     audio_s: f64,
@@ -127,12 +159,9 @@ impl Summary {
         self.unaccounted == 0
     }
 
-    /// Writes it to `path`, as JSON.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let failed = |error| Failure::Summary { path: path.to_owned(), error };
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
-        text.push('\n');
-        std::fs::write(path, text).map_err(failed)
+    /// Whether an input was opened and carried to its end, or as far as it went.
+    pub(crate) fn has_inputs(&self) -> bool {
+        self.inputs > 0
     }
 
     /// The same for people.

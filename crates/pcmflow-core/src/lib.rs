@@ -31,6 +31,7 @@ pub mod histogram;
 pub mod ledger;
 mod mutant;
 pub mod pool;
+mod prefetch;
 pub mod pressure;
 pub mod ring;
 pub mod stream;

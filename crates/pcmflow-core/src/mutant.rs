@@ -1,10 +1,10 @@
 //! Seeded bugs: proof that the proofs can fail.
 //!
 //! Built with `--cfg pcmflow_mutants`, the environment variable `PCMFLOW_MUTANT` names one of [`MUTANTS`], and the code that
-//! asks for it then does the wrong thing there: a weaker ordering, a check left out. `cargo xtask proof --mutants` sees to it
+//! asks for it then does the wrong thing there: a weaker ordering, a check left out. `cargo xtask proof --only mutants` sees to it
 //! that each one makes the named test fail. In every other build [`is`] is `false` and the wrong branch is not compiled.
 
-/// A seeded bug and the test that finds it, as `cargo xtask proof --mutants` reads them: `("name", "tests")`. `tests` is a
+/// A seeded bug and the test that finds it, as `cargo xtask proof --only mutants` reads them: `("name", "tests")`. `tests` is a
 /// filter of `tests/loom`.
 #[cfg(pcmflow_mutants)]
 #[rustfmt::skip]
@@ -18,6 +18,7 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("pool-give-back-unchecked", "pool::"),
     ("pool-give-back-relaxed", "pool::"),
     ("pool-refill-relaxed", "pool::"),
+    ("pool-advise-once", "pool::"),
     ("pool-header-freed", "pool::"),
     ("pool-closed-unseen", "pool::"),
     ("pool-upgrade-adds", "pool::"),

@@ -28,7 +28,7 @@ fn what_is_released_last_comes_back_first() {
     let pool = pool(32);
     let mut endpoint = pool.endpoint(ME).unwrap();
     let mut first = endpoint.acquire(64, Miss::Fail).unwrap();
-    first.resize(64, 9.0);
+    let _ = first.resize(64, 9.0);
     let second = endpoint.acquire(10, Miss::Fail).unwrap();
     let (place, capacity) = (first.as_ptr(), first.capacity());
     endpoint.release(second);
@@ -211,4 +211,41 @@ fn endpoints_can_be_sent_and_printed() {
     let endpoint = pool(1).endpoint(ME).unwrap();
     send(&endpoint);
     assert!(format!("{endpoint:?}").contains("OwnerId(7)"));
+}
+
+/// The blocks of dropped endpoints stay in the budget, so that their number must have an end.
+#[test]
+fn endpoints_are_limited_and_the_place_of_a_dropped_one_is_used_again() {
+    let config = PoolConfig { endpoints_max: 2, ..PoolConfig::default() };
+    let pool = BufferRecyclingPool::new(config).unwrap();
+    let (first, second) = (pool.endpoint(ME).unwrap(), pool.endpoint(ME).unwrap());
+    let held_bytes = pool.metrics().held_bytes;
+    let error = pool.endpoint(ME).unwrap_err();
+    assert_eq!(error, GrowError::Endpoints { endpoints_max: 2 });
+    assert!(error.to_string().contains("drop one, or raise endpoints_max"), "{error}");
+    drop(first);
+    for _ in 0..100 {
+        pool.endpoint(ME).unwrap();
+    }
+    assert_eq!(pool.metrics().held_bytes, held_bytes);
+    drop(second);
+}
+
+#[test]
+fn a_refusal_says_what_helps() {
+    let pool = pool(4);
+    let mut endpoint = pool.endpoint(ME).unwrap();
+    let held: Vec<_> = (0..4).map(|_| pool.acquire(64, Miss::Fail).unwrap()).collect();
+    let refused = |samples| pool.acquire(samples, Miss::Fail).unwrap_err();
+    assert_eq!(refused(64), AcquireError::Exhausted { samples: 64, class: 64 });
+    held.into_iter().for_each(|buffer| endpoint.release(buffer));
+    let cached = refused(64);
+    assert_eq!(cached, AcquireError::Cached { samples: 64, class: 64, cached: 4 });
+    assert!(cached.to_string().contains("flush()"), "{cached}");
+    endpoint.flush();
+    assert!(pool.acquire(64, Miss::Fail).is_ok());
+    pool.clear();
+    let none = refused(100);
+    assert_eq!(none, AcquireError::NoneAllocated { samples: 100, class: 128 });
+    assert!(none.to_string().contains("prewarm()"), "{none}");
 }

@@ -135,7 +135,7 @@ fn work(pool: &BufferRecyclingPool, me: u32, held: usize, done: &AtomicBool) -> 
         if let Ok(mut buffer) = acquired {
             // Exact in f32.
             let stamp = (me * 1_000_000) as f32 + (turns % 1_000_000) as f32;
-            buffer.resize(64, stamp);
+            let _ = buffer.resize(64, stamp);
             *place = Some((buffer, stamp));
         }
         turns += 1;

@@ -297,7 +297,7 @@ proptest! {
         // Few and small: exhaustion, growth, limits and the budget are all met.
         let classes = [(32, 6, 2), (64, 3, 1), (128, 70, 0)]
             .map(|(samples, buffers_max, buffers_prewarm)| ClassConfig { samples, buffers_max, buffers_prewarm });
-        let pool = BufferRecyclingPool::new(PoolConfig { classes: classes.into(), budget_bytes: 24 * 1024, endpoint_cache_bytes: 4096 }).unwrap();
+        let pool = BufferRecyclingPool::new(PoolConfig { classes: classes.into(), budget_bytes: 24 * 1024, endpoint_cache_bytes: 4096, ..PoolConfig::default() }).unwrap();
         let mut endpoint = pool.endpoint(OwnerId(1)).unwrap();
         let mut model = Model::default();
         for op in ops {

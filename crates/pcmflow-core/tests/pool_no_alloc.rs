@@ -47,9 +47,9 @@ fn the_steady_state_never_calls_the_allocator() {
     let allocator_calls = calls(|| {
         for turn in 0..1000 {
             let mut buffer = pool.acquire_for(OwnerId(turn), 64, Miss::Fail).unwrap();
-            buffer.extend_from_slice(&[1.0; 40]);
-            buffer.extend_with(10, |i| i as f32);
-            buffer.resize(64, 0.0);
+            let _ = buffer.extend_from_slice(&[1.0; 40]);
+            let _ = buffer.extend_with(10, |i| i as f32);
+            let _ = buffer.resize(64, 0.0);
             let mut shared = buffer.into_shared();
             let clone = shared.clone();
             let looked_up = pool.upgrade(clone.id()).unwrap();

@@ -43,7 +43,7 @@ fn four_threads_never_meet_in_one_buffer() {
                     // Exact in f32: 2 bits of thread, 16 of turn.
                     let stamp = (me * (TURNS + 1) + turn) as f32;
                     if let Ok(mut buffer) = pool.acquire_for(OwnerId(me), 32, Miss::Fail) {
-                        buffer.resize(32, stamp);
+                        let _ = buffer.resize(32, stamp);
                         held.push((buffer, stamp));
                     }
                     while held.len() as u64 > random.below(256) {
@@ -101,7 +101,7 @@ fn shared_buffers_are_read_written_and_looked_up_everywhere() {
                                 None => pool.acquire(16, Miss::Fail),
                             };
                             let Ok(mut buffer) = acquired else { continue };
-                            buffer.resize(16, stamp);
+                            let _ = buffer.resize(16, stamp);
                             held.push((buffer.into_shared(), stamp));
                         }
                         (1, Some((shared, stamp))) => {
@@ -171,7 +171,7 @@ fn what_one_thread_acquires_another_releases() {
                 Err(_) => thread::yield_now(),
             }
         };
-        buffer.resize(64, number as f32);
+        let _ = buffer.resize(64, number as f32);
         while let Err(PushError::Full(back)) = producer.push(buffer) {
             buffer = back;
             thread::yield_now();
@@ -206,7 +206,7 @@ fn memory_comes_and_goes_while_others_use_it() {
                         let miss = if turn.is_multiple_of(7) { Miss::Grow } else { Miss::Fail };
                         let stamp = f32::from(me) * 256.0 + f32::from(turn);
                         if let Ok(mut buffer) = pool.acquire(64, miss) {
-                            buffer.resize(64, stamp);
+                            let _ = buffer.resize(64, stamp);
                             assert!(buffer.iter().all(|s| *s == stamp));
                             served += 1;
                         }
@@ -253,7 +253,7 @@ fn the_last_drop_may_be_anywhere_and_the_pool_may_be_gone() {
             .collect();
         for turn in 0..33 {
             let mut buffer = pool.acquire(16, Miss::Fail).unwrap();
-            buffer.resize(16, 1.0);
+            let _ = buffer.resize(16, 1.0);
             let shared = buffer.into_shared();
             assert!(senders[turn % 2].push(shared.clone()).is_ok());
             if round % 2 == 0 {

@@ -16,6 +16,7 @@
 //! | [`pressure`] | what is done about a link that fills up |
 //! | [`console`] | the words of the console and their answers, as text and as JSON |
 
+mod catching;
 pub mod config;
 pub mod console;
 pub mod event;

@@ -48,13 +48,23 @@ impl Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", NAMES[usize::from(self.0 % 12)], i32::from(self.0 / 12) - 1)
+        let (name, octave) = (NAMES[usize::from(self.0 % 12)], i32::from(self.0 / 12) - 1);
+        if f.width().is_none() && f.precision().is_none() {
+            return write!(f, "{name}{octave}");
+        }
+        // As text, so that tables align.
+        f.pad(&format!("{name}{octave}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_keep_their_column() {
+        assert_eq!(format!("{:<4}|{:>5}|{}", Note(69), Note(70), Note(69)), "A4  |  A#4|A4");
+    }
 
     #[test]
     fn every_note_is_nearest_to_itself_and_names_differ() {

@@ -4,6 +4,9 @@
 //!
 //! The scene is the same for both: a callback brings 128 frames at a time, the reader sleeps through ten of them, and there
 //! is room for four. Frame n holds the sample n, so that everybody can see what is missing.
+//!
+//! Both keep the newest frames: the queue throws out its oldest, and the stream evicts them (`Overflow::EvictOldest`). Where the
+//! past is worth more than the present, as in a recording, take `Overflow::DropNewest`: one word.
 
 use pcmflow::core::format::{Frames, StreamFormat};
 use pcmflow::core::stream::{Next, Overflow, StreamConfig, StreamReader, StreamWriter, stream};
@@ -38,8 +41,9 @@ fn before() -> Vec<f32> {
 
 /// After. The callback holds a `StreamWriter`: no lock, no allocation, no system call.
 fn callback(writer: &mut StreamWriter, number: usize, now_ns: u64) {
-    // What does not fit is counted, and the reader will meet the gap in its place.
-    writer.write(&quantum(number), now_ns);
+    // There is always room. What it overwrites is counted, and the reader will meet the gap in its place.
+    let written = writer.write(&quantum(number), now_ns);
+    assert_eq!(written.accepted, Frames(QUANTUM as u64));
 }
 
 /// The reader learns of frames and gaps in the stream's order. Returns samples, and frames that are missing.
@@ -55,7 +59,7 @@ fn read(reader: &mut StreamReader) -> (Vec<f32>, Frames) {
                 samples.extend_from_slice(&block[..read.0 as usize]);
             }
             Next::Gap(gap) => {
-                println!("after:  {} frames are missing from {}: {}", gap.frames, gap.position, gap.cause);
+                println!("after:  {} frames are missing from {} on: {}", gap.frames, gap.position, gap.cause);
                 missing += gap.frames;
             }
             Next::Pending | Next::End => return (samples, missing),
@@ -74,16 +78,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         format: StreamFormat::new(48_000, 1)?,
         capacity: Frames(ROOM as u64),
         quantum: Frames(QUANTUM as u64),
-        overflow: Overflow::DropNewest,
+        overflow: Overflow::EvictOldest,
     })?;
     for number in 0..CALLBACKS {
         callback(&mut writer, number, number as u64 * 2_666_667);
     }
-    // The device is closed: the last gap is told, though no frame follows it.
+    // The device is closed: what it wrote before is still read.
     drop(writer);
     let (samples, missing) = read(&mut reader);
     println!("after:  {} samples from {}", samples.len(), samples[0]);
-    assert_eq!((samples.len(), samples[0], missing), (ROOM, 0.0, Frames(768)));
+    assert_eq!((samples.len(), samples[0], missing), (ROOM, 768.0, Frames(768)));
+    assert_eq!(samples, got, "the same frames survive; now it is known which did not");
     assert_eq!(samples.len() + missing.0 as usize, CALLBACKS * QUANTUM, "every frame is accounted for");
     assert_eq!(gauge.snapshot().imbalance(), Frames::ZERO);
     Ok(())

@@ -16,20 +16,16 @@ const ROOM: usize = 4096;
 fn follow(mut reader: BroadcastReader<f32>, pause: Duration) -> (usize, usize) {
     let (mut got, mut lost) = (0, 0);
     let mut block = [0.0; ROOM];
-    loop {
-        // In this order: what was written before the end is seen once we see the end.
-        let closed = reader.is_closed();
+    while !reader.is_finished() {
         let read = reader.read(&mut block);
         for (frame, sample) in (read.position..).zip(&block[..read.count]) {
             assert_eq!(*sample, frame as f32, "each sample is where the reader is told");
         }
         got += read.count;
         lost += read.lost as usize;
-        if closed && read.count == 0 && read.lost == 0 {
-            return (got, lost);
-        }
         thread::sleep(pause);
     }
+    (got, lost)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 thread::yield_now();
                 continue;
             };
-            buffer.resize(SAMPLES, sent as f32);
+            assert_eq!(buffer.resize(SAMPLES, sent as f32), SAMPLES);
             // From now on it is read-only, and a clone is a reference: no sample is copied.
             let shared = buffer.into_shared();
             for input in &inputs {

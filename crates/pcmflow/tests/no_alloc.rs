@@ -126,8 +126,8 @@ impl Parts {
                     let (timestamp_ns, complete_ns) = block.arrived_ns();
                     let position = block.position();
                     block.read_in_place(|first, second| {
-                        buffer.extend_from_slice(first);
-                        buffer.extend_from_slice(second);
+                        let _ = buffer.extend_from_slice(first);
+                        let _ = buffer.extend_from_slice(second);
                     });
                     let meta =
                         ChunkMeta { format, position, sequence: self.sequence, timestamp_ns, complete_ns };

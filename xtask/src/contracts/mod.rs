@@ -1,6 +1,7 @@
 //! The real-time contracts: which public function may be called on an audio thread, and which test calls it there.
 //!
-//! Every public function of `pcmflow-core`, `pcmflow-engine` and `pcmflow::runtime` has a real-time line; elsewhere who claims it has one. Each that claims to be
+//! Every public function of `pcmflow-core`, `pcmflow-engine` and `pcmflow::runtime` has a real-time line, and so have drops, clones
+//! and the like of what an audio thread holds; elsewhere who claims it has one. Each that claims to be
 //! RT-safe stands in a `rt("Type::function", || …)` of its crate's tests, which run under the counting allocator and, in the
 //! deep tier, under RealtimeSanitizer (`crates/pcmflow-core/tests/guard/mod.rs`).
 
@@ -36,7 +37,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
                 Some(_) if function.claims() => safe += 1,
                 Some(_) => unsafe_ += 1,
                 // Methods of traits go by the trait's documentation, and other crates by none.
-                None if function.of_trait || !must_say(path) => continue,
+                None if !must_say(path) || (function.of_trait && !is_held(path, function)) => continue,
                 None => silent += 1,
             }
             println!("  {:<56} {}", function.path, function.contract.as_deref().unwrap_or("NO LINE"));
@@ -60,7 +61,10 @@ pub(crate) fn breaches(files: &[File]) -> Vec<Breach> {
             let mut breach =
                 |what: String| breaches.push(Breach { path: path.clone(), line: function.line, what });
             let shown = &function.path;
-            if must_say(path) && function.contract.is_none() && !function.of_trait {
+            if must_say(path)
+                && function.contract.is_none()
+                && (!function.of_trait || is_held(path, function))
+            {
                 breach(format!("`{shown}` has no real-time line (`RT-safe: …` or `Not RT-safe: …`)"));
             } else if function.claims() && shown.contains('$') {
                 breach(format!("`{shown}` is made by a macro: no test can be held against it; write it out"));
@@ -98,6 +102,34 @@ fn must_say(path: &str) -> bool {
     ["crates/pcmflow-core/", "crates/pcmflow-engine/", "crates/pcmflow/src/runtime/"]
         .iter()
         .any(|place| path.starts_with(place))
+}
+
+/// What an audio thread holds: it calls these types' methods of everyday traits without seeing them.
+const HELD: &[&str] = &[
+    "BroadcastGauge",
+    "BroadcastReader",
+    "BroadcastWriter",
+    "BufferRef",
+    "ChunkConsumer",
+    "ChunkProducer",
+    "Consumer",
+    "Gauge",
+    "PoolEndpoint",
+    "PooledBuffer",
+    "PopIter",
+    "Producer",
+    "StreamGauge",
+    "StreamReader",
+    "StreamWriter",
+];
+
+/// Methods of `Drop`, `Clone`, `Deref`, `DerefMut` and `Iterator`.
+const EVERYDAY: &[&str] = &["drop", "clone", "deref", "deref_mut", "next"];
+
+/// Whether it is an everyday method of a type that an audio thread holds, and has a line of its own.
+fn is_held(path: &str, function: &Function) -> bool {
+    let owner = function.path.rsplit("::").nth(1).unwrap_or_default();
+    path.starts_with("crates/pcmflow-core/") && HELD.contains(&owner) && EVERYDAY.contains(&function.name())
 }
 
 /// What one crate promises and what its tests run.
@@ -233,6 +265,15 @@ mod tests {
             "no real-time line",
         );
         trips("impl $a {\n    /// RT-safe: so.\n    pub fn b() {}\n}\n", "", 3, "made by a macro");
+    }
+
+    #[test]
+    fn a_drop_of_what_an_audio_thread_holds_without_a_line_trips() {
+        let source =
+            |of: &str, name: &str| format!("impl<T> Drop for {of}<T> {{\n    fn {name}() {{}}\n}}\n");
+        trips(&source("Producer", "drop"), "", 2, "no real-time line");
+        assert!(told(&source("Producer", "size_hint"), "").is_empty());
+        assert!(told(&source("Shared", "drop"), "").is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Every public type of `pcmflow-core` and `pcmflow-engine` has an example in its documentation, and the example asserts something.
 //!
-//! Looked at as text: `pub struct`, `pub enum` and `pub trait` at the start of a line, outside the test module, which stands at a
-//! file's foot.
+//! Looked at as text: `pub struct`, `pub enum` and `pub trait` at the start of a line, outside a test module that stands at the
+//! file's foot. (One that is a file of its own may be declared anywhere.)
 
 use super::Complaint;
 
@@ -19,8 +19,9 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Complaint> {
     }
     let mut complaints = Vec::new();
     let mut documentation = String::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.starts_with("#[cfg(test)]") {
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        if line.starts_with("#[cfg(test)]") && lines.peek().is_some_and(|(_, next)| next.ends_with('{')) {
             break;
         }
         if line.starts_with("///") {
@@ -69,6 +70,11 @@ mod tests {
     fn an_example_counts_for_the_next_item_only() {
         let text = "/// ```\n/// assert!(true);\n/// ```\npub fn f() {}\npub struct A;\n";
         assert_eq!(complaints(text), ["`A` has no example"]);
+    }
+
+    #[test]
+    fn what_follows_the_declaration_of_a_test_file_is_looked_at() {
+        assert_eq!(complaints("#[cfg(test)]\nmod tests;\n\npub struct A;\n"), ["`A` has no example"]);
     }
 
     #[test]

@@ -141,10 +141,10 @@ fn standard_input() {
 fn a_summary_that_can_not_be_written() {
     let place = Place::new();
     let path = place.at("none/books.json");
-    pcmflow(["level", "synth:silence,seconds=0.1", "--summary", &path])
-        .end()
-        .code(1)
-        .says(&["can't write the summary", &path]);
+    let run = pcmflow(["level", "synth:silence,seconds=0.1", "--summary", &path]).end().code(1);
+    let run = run.says(&["can't write the summary", &path]);
+    assert_eq!((run.text(), run.err.lines().count()), ("", 1), "before the first frame: {}", run.err);
+    pcmflow(["demo", "--fast", "--summary", &path]).end().code(1).says(&["can't write the summary"]);
     pcmflow(["pipe", "synth:silence,seconds=0.1", "-o", &place.at("none/out.wav")])
         .end()
         .code(1)
@@ -235,4 +235,27 @@ fn a_name_that_is_no_utf_8_is_a_name() {
     let missing = place.path().join(std::ffi::OsStr::from_bytes(b"none\xff.wav"));
     let run = line("level").arg(&missing).arg(&odd).end().code(1).says(&["none\u{fffd}.wav"]);
     assert_eq!(run.json().iter().map(|line| line["frames"].as_u64().unwrap()).sum::<u64>(), 1_000);
+}
+
+/// The error, and nothing about books of nothing.
+#[test]
+fn an_input_that_never_opened_has_no_books() {
+    let place = Place::new();
+    let bad = place.file("bad.wav", b"no sound");
+    for command in ["pitch", "level", "pipe"] {
+        let run = pcmflow([command, &bad]).end().code(1).says(&[&bad]);
+        assert!(!run.err.contains("health") && !run.err.contains("frames in"), "{}", run.err);
+    }
+}
+
+/// What an earlier run wrote is replaced when there is something to replace it with, whole, and not before.
+#[test]
+fn an_old_summary_stays_until_the_new_one_is_there() {
+    let place = Place::new();
+    let old = "x".repeat(100_000);
+    let books = place.file("books.json", old.as_bytes());
+    pcmflow(["level", "synth:silence,seconds=0.1", "--block", "7", "--summary", &books]).end().code(2);
+    assert_eq!(std::fs::read_to_string(&books).unwrap(), old);
+    pcmflow(["level", "synth:silence,seconds=0.1", "--summary", &books]).end().code(0);
+    assert_eq!(count(&place.json("books.json"), "delivered"), 4800);
 }

@@ -46,6 +46,10 @@ fn demo(arguments: &str) -> (usize, Vec<f64>) {
         words[at - 1].parse().expect(row)
     });
     let cents: Vec<f64> = cents.collect();
+    let column = |row: &str| row.split("cents").next().map(|before| before.chars().count());
+    let columns: std::collections::BTreeSet<_> =
+        run.text().lines().filter(|line| line.contains(" cents ")).map(column).collect();
+    assert!(columns.len() <= 1, "the columns don't align: {}", run.text());
     let last = run.text().lines().last().unwrap();
     let told = format!("heard {0} of {0} notes played; {0} notes heard in all", cents.len());
     assert_eq!(last, told, "{}", run.text());

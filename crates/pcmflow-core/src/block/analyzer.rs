@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn a_gap_cuts_a_block_short_and_a_cut_does_not() {
         let (mut writer, mut analyzer) = analyzer(2, 256);
-        writer.write(&[0.0; 2 * 300], 0);
+        let _ = writer.write(&[0.0; 2 * 300], 0);
         writer.cut();
-        writer.write(&[0.0; 2 * 100], 0);
+        let _ = writer.write(&[0.0; 2 * 100], 0);
         writer.give_up(Frames(50), LossCause::Device);
-        writer.write(&[0.0; 2 * 256], 0);
+        let _ = writer.write(&[0.0; 2 * 256], 0);
         drop(writer);
         let expected =
             [('b', 0, 256), ('b', 256, 144), ('c', 300, 0), ('g', 400, 50), ('b', 450, 256), ('c', 706, 0)];
@@ -245,11 +245,11 @@ mod tests {
     #[test]
     fn an_unread_block_comes_again_and_a_short_slice_takes_a_part() {
         let (mut writer, mut analyzer) = analyzer(1, 256);
-        writer.write(&[1.0; 256], 0);
+        let _ = writer.write(&[1.0; 256], 0);
         assert!(matches!(analyzer.step(), Step::Block(_)));
         let Step::Block(block) = analyzer.step() else { panic!() };
         assert_eq!(block.read(&mut [0.0; 100]), Frames(100));
-        writer.write(&[1.0; 100], 0);
+        let _ = writer.write(&[1.0; 100], 0);
         let Step::Block(block) = analyzer.step() else { panic!() };
         assert_eq!((block.position(), block.frames()), (StreamPosition(100), Frames(256)));
     }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_writer_that_hangs_can_be_taken_for_gone() {
         let (mut writer, mut analyzer) = analyzer(1, 256);
-        writer.write(&[0.0; 300], 0);
+        let _ = writer.write(&[0.0; 300], 0);
         assert_eq!(kinds(&mut analyzer), [('b', 0, 256)]);
         assert!(matches!(analyzer.step(), Step::Pending));
         analyzer.end();
@@ -268,13 +268,13 @@ mod tests {
     #[test]
     fn an_eviction_cuts_a_block_short_and_an_announced_block_stays() {
         let (mut writer, mut analyzer) = analyzer_where(Overflow::EvictOldest, 2, 256);
-        writer.write(&[1.0; 2 * 200], 7);
+        let _ = writer.write(&[1.0; 2 * 200], 7);
         assert!(matches!(analyzer.step(), Step::Pending));
         // 200 frames wait with the reader, the storage of 4096 takes the others and evicts 104 of them.
-        writer.write(&[2.0; 2 * 4200], 8);
+        let _ = writer.write(&[2.0; 2 * 4200], 8);
         let Step::Block(block) = analyzer.step() else { panic!() };
         assert_eq!((block.position(), block.frames()), (StreamPosition(0), Frames(200)));
-        writer.write(&[3.0; 2 * 8192], 9);
+        let _ = writer.write(&[3.0; 2 * 8192], 9);
         let Step::Block(mut block) = analyzer.step() else {
             panic!("a block that is dropped unread comes again")
         };
@@ -310,7 +310,7 @@ mod tests {
                 got.extend(samples);
             };
             for frames in writes {
-                writer.write(&all[sent * channels..(sent + frames) * channels], 0);
+                let _ = writer.write(&all[sent * channels..(sent + frames) * channels], 0);
                 sent += frames;
                 take(&mut analyzer);
             }

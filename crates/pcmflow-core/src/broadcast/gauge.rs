@@ -23,6 +23,7 @@ pub struct BroadcastGauge<T: Plain> {
 }
 
 impl<T: Plain> Clone for BroadcastGauge<T> {
+    /// RT-safe: wait-free, no allocation. (Dropping a gauge is not: it may be the last to free the storage.)
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone() }
     }

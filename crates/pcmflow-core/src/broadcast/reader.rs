@@ -16,6 +16,7 @@ use crate::sync::{Arc, Ordering, fence};
 /// assert_eq!((read.position, read.count, read.end()), (3, 2, 5));
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
+#[must_use = "it alone says how many items of `out` were read, and how many were lost before them"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     /// The position of the first item read: of the first that is not lost.
@@ -114,13 +115,22 @@ impl<T: Plain> BroadcastReader<T> {
         (committed - self.position.max(self.oldest()).min(committed)) as usize
     }
 
-    /// Whether the writer was dropped. What it wrote before can still be read, so look whether there is something *after*
-    /// this to know that no more will come.
+    /// Whether the writer was dropped. What it wrote before can still be read: [`is_finished`](Self::is_finished) says that
+    /// no more will come.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_closed(&self) -> bool {
         // Acquire: after it, the last commit is seen.
         self.shared.progress.0.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether the writer was dropped and all that it wrote was read, or reported lost: no more will come. Once true it
+    /// stays true.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn is_finished(&self) -> bool {
+        // In this order: nothing is written after the end, so what is not there then never comes.
+        self.is_closed() && self.lag() == 0
     }
 
     fn committed(&self) -> u64 {
@@ -139,6 +149,8 @@ impl<T: Plain> BroadcastReader<T> {
     /// One pass, whatever the writer does: a read that was overtaken on its way reports the items lost, those that it could
     /// save behind them, and returns. It may bring a loss and nothing else; what `out` holds beyond `count` then means
     /// nothing.
+    ///
+    /// Where `out` is shorter than one frame nothing is ever read: only losses are told.
     ///
     /// RT-safe: wait-free, no allocation, at most three copies.
     pub fn read(&mut self, out: &mut [T]) -> Read {
@@ -196,6 +208,7 @@ impl<T: Plain> BroadcastReader<T> {
 }
 
 impl<T: Plain> Drop for BroadcastReader<T> {
+    /// RT-safe while the writer, another reader or a gauge lives: wait-free, no allocation, no free. Dropped last, it frees the ring.
     fn drop(&mut self) {
         // Relaxed: the writer reads nothing on the strength of it.
         self.shared.readers.0.fetch_sub(1, Ordering::Relaxed);

@@ -6,6 +6,20 @@ use std::vec;
 use std::vec::Vec;
 
 #[test]
+fn finished_is_closed_and_read_or_told_as_lost() {
+    let (mut writer, mut reader) = BroadcastRing::<u32>::with_capacity(4).unwrap().split();
+    assert!(!reader.is_finished(), "more may come");
+    writer.write(&[1, 2, 3, 4, 5, 6]);
+    drop(writer);
+    assert!(reader.is_closed() && !reader.is_finished());
+    let read = reader.read(&mut [0; 2]);
+    assert_eq!((read.lost, read.count), (2, 2));
+    assert!(!reader.is_finished());
+    assert_eq!(reader.read(&mut [0; 4]).count, 2);
+    assert!(reader.is_finished());
+}
+
+#[test]
 fn capacities_are_powers_of_two_and_whole_words_and_frames() {
     let of = |frames, channels| BroadcastRing::<f32>::with_frames(frames, channels).unwrap().capacity();
     assert_eq!([of(1, 1), of(3, 1), of(4, 2), of(3, 3), of(5, 7)], [2, 4, 8, 15, 63]);

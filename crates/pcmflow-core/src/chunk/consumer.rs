@@ -12,8 +12,9 @@ use crate::sync::Arc;
 /// use pcmflow_core::chunk::AudioRingBuffer;
 /// use pcmflow_core::format::Frames;
 /// let (producer, mut consumer) = AudioRingBuffer::with_capacity(4)?.split();
+/// assert!(!consumer.is_finished());
 /// drop(producer);
-/// assert!(consumer.is_closed() && consumer.pop().is_none());
+/// assert!(consumer.is_finished() && consumer.pop().is_none());
 /// assert_eq!(consumer.snapshot().imbalance(), Frames(0));
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
@@ -73,8 +74,16 @@ impl ChunkConsumer {
         Some(packet)
     }
 
-    /// Whether the producer was dropped. What it sent before can still be taken, so [`pop`](Self::pop) *after* this to
-    /// know that no more will come.
+    /// Whether the producer was dropped and all that it sent was taken: no more will come. Once true it stays true.
+    ///
+    /// RT-safe: as [`peek`](Self::peek).
+    pub fn is_finished(&mut self) -> bool {
+        // In this order: nothing is sent after the end, so what is not there then never comes.
+        self.is_closed() && self.outlet.peek().is_none()
+    }
+
+    /// Whether the producer was dropped. What it sent before can still be taken: [`is_finished`](Self::is_finished) says
+    /// that no more will come.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_closed(&self) -> bool {

@@ -160,6 +160,10 @@ impl AudioRingBuffer {
     /// [`LossCause::Overflow`](crate::ledger::LossCause::Overflow); its consumer meets the gap in its place. Marks are never
     /// evicted: only they can be handed back.
     ///
+    /// The gap is derived from positions, which go up from packet to packet. What was evicted before a chunk that stands no
+    /// further than what came already is told in no gap: both ends still count it as evicted, so that
+    /// [`snapshot`](super::ChunkConsumer::snapshot) balances, but cuts and a timeline behind it say *unaccounted*.
+    ///
     /// Not RT-safe: allocates.
     ///
     /// # Errors

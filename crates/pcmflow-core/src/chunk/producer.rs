@@ -33,7 +33,8 @@ impl ChunkProducer {
     /// Positions go up from chunk to chunk. Where they don't, or skip frames without a [`Mark::Gap`], what is lost there can't be
     /// told from its place, and the books say *unaccounted*.
     ///
-    /// RT-safe: wait-free, no allocation, no free.
+    /// RT-safe: wait-free, no allocation, no free; lock-free where a chunk gives way that is the very last buffer of a pool whose
+    /// handles are gone.
     ///
     /// # Errors
     /// [`PushError::Full`] and [`PushError::Closed`] hand the chunk back; a link that evicts is never full of chunks.

@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 fn chunk(pool: &BufferRecyclingPool, sequence: u64, frames: usize) -> AudioChunk {
     let mut buffer = pool.acquire(frames, Miss::Grow).unwrap();
-    buffer.resize(frames, sequence as f32);
+    let _ = buffer.resize(frames, sequence as f32);
     let (format, position) = (StreamFormat::new(48_000, 1).unwrap(), StreamPosition(sequence * 100));
     let meta = ChunkMeta { format, position, sequence, timestamp_ns: 0, complete_ns: 0 };
     AudioChunk::new(buffer.into_shared(), meta).unwrap()
@@ -23,7 +23,7 @@ fn chunk(pool: &BufferRecyclingPool, sequence: u64, frames: usize) -> AudioChunk
 fn partial_frames_make_no_chunk() {
     let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
     let mut buffer = pool.acquire(256, Miss::Grow).unwrap();
-    buffer.resize(255, 0.0);
+    let _ = buffer.resize(255, 0.0);
     let (format, position) = (StreamFormat::new(48_000, 2).unwrap(), StreamPosition(0));
     let meta = ChunkMeta { format, position, sequence: 0, timestamp_ns: 0, complete_ns: 0 };
     assert!(AudioChunk::new(buffer.into_shared(), meta).is_err());
@@ -35,7 +35,7 @@ fn thinned(pool: &BufferRecyclingPool, sequence: u64) -> AudioChunk {
     let format = StreamFormat::new(16_000, 64).unwrap();
     let meta = ChunkMeta { format, ..*whole.meta() };
     let mut buffer = pool.acquire(64 * 33, Miss::Grow).unwrap();
-    buffer.resize(64 * 33, 0.0);
+    let _ = buffer.resize(64 * 33, 0.0);
     AudioChunk::spanning(buffer.into_shared(), meta, Frames(100)).unwrap()
 }
 
@@ -169,7 +169,7 @@ fn in_use(pool: &BufferRecyclingPool) -> usize {
 /// A chunk whose samples are the numbers of its frames.
 fn stamped(pool: &BufferRecyclingPool, sequence: u64, position: u64, frames: u64) -> AudioChunk {
     let mut buffer = pool.acquire(frames as usize, Miss::Fail).unwrap();
-    buffer.extend_with(frames as usize, |i| (position + i as u64) as f32);
+    let _ = buffer.extend_with(frames as usize, |i| (position + i as u64) as f32);
     let (format, position) = (StreamFormat::new(44_100, 1).unwrap(), StreamPosition(position));
     let meta =
         ChunkMeta { format, position, sequence, timestamp_ns: sequence + 1, complete_ns: sequence + 2 };

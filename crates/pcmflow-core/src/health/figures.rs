@@ -91,7 +91,17 @@ impl HealthFigures {
     }
 
     /// What happened after `earlier`, which has the same beginning.
-    pub(super) fn since(&self, earlier: &Self) -> Self {
+    ///
+    /// ```
+    /// use pcmflow_core::health::HealthFigures;
+    /// let earlier = HealthFigures { duration_ns: 10, frames: 128, ..HealthFigures::empty() };
+    /// let now = HealthFigures { duration_ns: 30, frames: 512, overruns: 1, ..HealthFigures::empty() };
+    /// let between = now.since(&earlier);
+    /// assert_eq!((between.duration_ns, between.frames, between.overruns), (20, 384, 1));
+    /// ```
+    ///
+    /// Not RT-safe: allocates.
+    pub fn since(&self, earlier: &Self) -> Self {
         Self {
             duration_ns: self.duration_ns.saturating_sub(earlier.duration_ns),
             frames: self.frames.saturating_sub(earlier.frames),

@@ -162,6 +162,19 @@ impl HealthRecorder {
 }
 
 /// How the last interval's score compares with that of the one before.
+///
+/// ```
+/// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig, Trend};
+/// let (mut recorder, mut monitor) = BufferHealthMonitor::new(HealthConfig::default(), 0)?;
+/// let mut trend = |dropped, now_ns| {
+///     recorder.block(128, 150_000);
+///     recorder.frames_dropped(dropped);
+///     monitor.snapshot(now_ns).trend
+/// };
+/// assert_eq!((trend(0, 1), trend(0, 2)), (Trend::Unknown, Trend::Steady));
+/// assert_eq!((trend(128, 3), trend(0, 4)), (Trend::Worsening, Trend::Improving));
+/// # Ok::<(), pcmflow_core::health::HealthError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Trend {
     /// There is no interval before.
@@ -179,7 +192,16 @@ impl Trend {
     /// Points that make a trend.
     pub const STEP: u8 = 3;
 
-    fn of(score: u8, previous: Option<u8>) -> Self {
+    /// How a score compares with another one, if there is one.
+    ///
+    /// ```
+    /// use pcmflow_core::health::Trend;
+    /// assert_eq!(Trend::of(80, None), Trend::Unknown);
+    /// assert_eq!((Trend::of(80, Some(78)), Trend::of(80, Some(77))), (Trend::Steady, Trend::Improving));
+    /// ```
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub const fn of(score: u8, previous: Option<u8>) -> Self {
         match previous {
             None => Self::Unknown,
             Some(previous) if score >= previous.saturating_add(Self::STEP) => Self::Improving,
@@ -190,6 +212,18 @@ impl Trend {
 }
 
 /// One look at a flow.
+///
+/// ```
+/// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
+/// let (mut recorder, mut monitor) = BufferHealthMonitor::new(HealthConfig::default(), 0)?;
+/// recorder.block(128, 150_000);
+/// monitor.snapshot(1_000_000_000);
+/// recorder.block(128, 150_000);
+/// let now = monitor.snapshot(3_000_000_000);
+/// assert_eq!((now.total.frames, now.total.duration_ns), (256, 3_000_000_000));
+/// assert_eq!((now.interval.frames, now.interval.duration_ns), (128, 2_000_000_000));
+/// # Ok::<(), pcmflow_core::health::HealthError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthSnapshot {
     /// Since the monitor was made or last reset; its duration is the uptime.

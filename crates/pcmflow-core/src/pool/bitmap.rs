@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Taking slots is one compare-exchange, which clears the lowest free bits and counts them; returning some is one
-//! `fetch_or`. Always taking the lowest bits makes the highest slot ever taken the largest number that were ever out
+//! `fetch_add` of their bits, which are not there yet. (An *or* would say the same, but where its result is used x86 has no
+//! instruction for it, only a loop, which other threads could keep from getting through.) Always taking the lowest bits makes the highest slot ever taken the largest number that were ever out
 //! at once.
 //!
 //! `DRAINING` stops the taking: bits only come back. When all are there, one compare-exchange makes the slab `BUSY`, which
@@ -100,19 +101,20 @@ impl SlabPtr {
         bits
     }
 
-    /// Returns slots, given as bits. Wait-free; frees nothing: the return that completes a closed pool hands its memory
+    /// Returns slots, given as bits. Wait-free where the processor adds in one instruction (x86, Arm from v8.1 on, WebAssembly), else
+    /// lock-free; frees nothing: the return that completes a closed pool hands its memory
     /// to the list of orphans.
     ///
     /// # Safety
     /// The caller holds the slots, and gives them up: the slab may be gone when this returns.
     #[inline]
     pub(super) unsafe fn put(self, bits: u64) {
-        // SAFETY: the slots that we hold keep the slab alive up to the `fetch_or` below. No reference to anything
+        // SAFETY: the slots that we hold keep the slab alive up to the `fetch_add` below. No reference to anything
         // but the word itself lives across it.
         let (all, inner) = unsafe { (self.get().all, self.inner()) };
         // SAFETY: as above. Release: our accesses to the samples are over before the next holder's begin.
         let before = unsafe { &(*self.as_ptr()).bitmap.word }
-            .fetch_or(bits, weakened("pool-put-relaxed", Ordering::Release));
+            .fetch_add(bits, weakened("pool-put-relaxed", Ordering::Release));
         debug_assert_eq!(before & bits, 0, "a slot was returned twice");
         if before & CLOSED != 0 && !mutant("pool-closed-unseen") && (before | bits) & SLOTS == all {
             // Acquire: every other holder's accesses are over, too. (A load, as ThreadSanitizer knows no fences.)
@@ -142,12 +144,13 @@ impl SlabPtr {
     pub(super) unsafe fn drain(self) -> bool {
         // SAFETY: as the caller says.
         let slab = unsafe { self.get() };
-        // Before the mark, as `reopen` does it after taking the mark off: so the last store fits the mark, or is an
-        // advice to cache that `stay_uncached` takes back.
-        slab.cached_by.store(ptr::null_mut(), Ordering::Relaxed);
         let marked = slab.bitmap.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
             (word & (DRAINING | EMPTY | BUSY) == 0).then_some(word | DRAINING)
         });
+        if marked.is_ok() {
+            // SAFETY: as the caller says.
+            unsafe { self.advise() };
+        }
         marked.is_ok()
     }
 
@@ -163,18 +166,34 @@ impl SlabPtr {
         });
         if reopened.is_ok() {
             // SAFETY: as the caller says.
-            slab.cached_by.store(unsafe { self.inner() }.as_ptr(), Ordering::Relaxed);
+            unsafe { self.advise() };
         }
         reopened.is_ok()
     }
 
-    /// Tells endpoints again not to cache slots of a draining slab.
+    /// Tells endpoints whether to cache slots of this slab: of an open one only. To be called after every change of the mark.
+    ///
+    /// Two threads may change the mark one after the other, and store their advice in the other order. So each looks at the word
+    /// again after its store, and repeats it where the mark is another by now. Whoever stored last saw, by the chain of
+    /// exchanges, the changes of all who stored before.
     ///
     /// # Safety
     /// The caller holds a handle of the pool.
-    pub(super) unsafe fn stay_uncached(self) {
+    unsafe fn advise(self) {
         // SAFETY: as the caller says.
-        unsafe { self.get() }.cached_by.store(ptr::null_mut(), Ordering::Relaxed);
+        let slab = unsafe { self.get() };
+        let mut draining = slab.bitmap.word.load(Ordering::Relaxed) & DRAINING != 0;
+        loop {
+            // SAFETY: as the caller says.
+            let cached_by = if draining { ptr::null_mut() } else { unsafe { self.inner() }.as_ptr() };
+            // Acquire and release: who exchanges after us sees the change that we saw.
+            slab.cached_by.swap(cached_by, Ordering::AcqRel);
+            let now = slab.bitmap.word.load(Ordering::Relaxed) & DRAINING != 0;
+            if now == draining || mutant("pool-advise-once") {
+                return;
+            }
+            draining = now;
+        }
     }
 
     /// Frees the storage of a draining slab when every slot is back; returns its bytes.
@@ -248,11 +267,11 @@ impl SlabPtr {
         slab.cells.write(0, shape.slots);
         slab.storage.store(storage.as_ptr(), Ordering::Relaxed);
         slab.bitmap.high.store(0, Ordering::Relaxed);
-        // SAFETY: as the caller says.
-        slab.cached_by.store(unsafe { self.inner() }.as_ptr(), Ordering::Relaxed);
         // Release: who takes a slot sees the storage and its zeroes.
         let order = weakened("pool-refill-relaxed", Ordering::Release);
         slab.bitmap.word.fetch_xor(BUSY | slab.all, order);
+        // SAFETY: as the caller says.
+        unsafe { self.advise() };
         Ok(true)
     }
 
@@ -272,7 +291,8 @@ impl SlabPtr {
             free_mask: word & SLOTS,
             draining: state == SlabState::Draining,
             high: if has_storage { slab.bitmap.high.load(Ordering::Relaxed) as usize } else { 0 },
-            // The narrow count is that of the true sum modulo 2^24, and the true sum is less than 2^24 ahead.
+            // The narrow count is that of the true sum modulo 2^24, and the true sum is less than 2^24 ahead, unless a thread
+            // stands still between its two additions while others take 2^23 more: then so many are missing until it goes on.
             taken: wide + ((word >> TAKEN_SHIFT).wrapping_sub(wide) & TAKEN_MASK),
         }
     }

@@ -233,6 +233,7 @@ impl PooledBuffer {
     ///
     /// RT-safe: wait-free, no allocation, one copy.
     #[inline]
+    #[must_use = "samples beyond the count did not fit"]
     pub fn extend_from_slice(&mut self, samples: &[f32]) -> usize {
         let count = samples.len().min(self.spare());
         // SAFETY: the slot is held.
@@ -254,6 +255,7 @@ impl PooledBuffer {
     ///
     /// RT-safe: wait-free, no allocation, as far as `sample` is.
     #[inline]
+    #[must_use = "samples beyond the count did not fit"]
     pub fn extend_with(&mut self, count: usize, mut sample: impl FnMut(usize) -> f32) -> usize {
         let count = count.min(self.spare());
         // SAFETY: the slot is held.
@@ -272,6 +274,7 @@ impl PooledBuffer {
     ///
     /// RT-safe: wait-free, no allocation.
     #[inline]
+    #[must_use = "a full buffer does not take the sample"]
     pub fn push(&mut self, sample: f32) -> bool {
         if self.spare() == 0 {
             return false;
@@ -306,10 +309,12 @@ impl PooledBuffer {
     /// Shortens it to `len` samples, or lengthens it with copies of `value` as far as they fit; returns the length.
     ///
     /// RT-safe: wait-free, no allocation.
+    #[must_use = "it may be shorter than was asked for: no longer than its capacity"]
     pub fn resize(&mut self, len: usize, value: f32) -> usize {
         self.truncate(len);
         let more = len.min(self.capacity()) - self.len();
-        self.extend_with(more, |_| value);
+        // As many as are spare at most: all of them fit.
+        let _ = self.extend_with(more, |_| value);
         self.len()
     }
 
@@ -324,6 +329,9 @@ impl PooledBuffer {
 }
 
 impl Drop for PooledBuffer {
+    /// Returns the buffer to its pool.
+    ///
+    /// RT-safe: wait-free, no allocation, no free; lock-free for the very last buffer of a pool whose handles are gone.
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the only handle of the slot, which ends here.
@@ -333,6 +341,9 @@ impl Drop for PooledBuffer {
 
 impl Deref for PooledBuffer {
     type Target = [f32];
+    /// What was written since it was acquired.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline]
     fn deref(&self) -> &[f32] {
         self.0.samples()
@@ -340,6 +351,9 @@ impl Deref for PooledBuffer {
 }
 
 impl DerefMut for PooledBuffer {
+    /// What was written since it was acquired.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: the handle is unique and exclusively borrowed.

@@ -291,8 +291,6 @@ impl Class {
                 Some(bytes) => sum.freed_bytes += bytes,
                 // SAFETY: as the caller says.
                 None if unsafe { slab.state() } == SlabState::Draining => {
-                    // SAFETY: as the caller says.
-                    unsafe { slab.stay_uncached() };
                     // SAFETY: the slabs of a class live as long as it.
                     sum.draining_bytes += unsafe { slab.shape() }.storage_bytes();
                 }

@@ -61,6 +61,9 @@ pub struct PoolConfig {
     /// The most bytes of samples that one [endpoint](super::BufferRecyclingPool::endpoint) keeps to itself, each class
     /// getting the same share; 0 turns the caches off. By default 320 KiB.
     pub endpoint_cache_bytes: usize,
+    /// The most endpoints there may be at a time. Each has a block of a few kilobytes inside the budget, which stays the
+    /// pool's when the endpoint is dropped, for the next one. By default 64.
+    pub endpoints_max: usize,
 }
 
 impl PoolConfig {
@@ -106,6 +109,7 @@ impl Default for PoolConfig {
             classes: [256, 512, 1024, 2048, 4096].map(ClassConfig::new).into(),
             budget_bytes: 50 * 1024 * 1024,
             endpoint_cache_bytes: 320 * 1024,
+            endpoints_max: 64,
         }
     }
 }

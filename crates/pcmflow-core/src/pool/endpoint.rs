@@ -60,9 +60,13 @@ impl BufferRecyclingPool {
     ///
     /// Not RT-safe: allocates.
     ///
+    /// The pool grows by the endpoint's block, a few kilobytes, where no dropped endpoint has left one. Such blocks stay with
+    /// the pool, whatever memory is given back: as many as there were endpoints at a time.
+    ///
     /// # Errors
-    /// [`GrowError::EndpointBudget`] when the pool's budget has no room for the endpoint's own few kilobytes. The room of
-    /// endpoints that were dropped is used again.
+    /// Why the pool could not grow by the block: [`GrowError::Endpoints`] when there are
+    /// [`PoolConfig::endpoints_max`](super::PoolConfig::endpoints_max) already, [`GrowError::EndpointBudget`] when the
+    /// budget has no room for it.
     pub fn endpoint(&self, owner: OwnerId) -> Result<PoolEndpoint, GrowError> {
         let pool = self.inner();
         let endpoint = match pool.endpoints().find(|endpoint| endpoint.claim()) {
@@ -83,11 +87,17 @@ impl BufferRecyclingPool {
 impl Inner {
     /// Adds an endpoint to the list.
     fn add_endpoint(&self) -> Result<NonNull<Endpoint>, GrowError> {
+        let endpoints_max = self.endpoints_max;
+        // Relaxed, here and below: a count, nothing is read on the strength of it.
+        self.endpoint_count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count < endpoints_max).then_some(count + 1)
+            })
+            .map_err(|_| GrowError::Endpoints { endpoints_max })?;
         let (bytes, budget_bytes) = (Endpoint::bytes(self.classes.len()), self.budget_bytes);
-        self.reserve_bytes(bytes).map_err(|held_bytes| GrowError::EndpointBudget {
-            bytes,
-            held_bytes,
-            budget_bytes,
+        self.reserve_bytes(bytes).map_err(|held_bytes| {
+            self.endpoint_count.fetch_sub(1, Ordering::Relaxed);
+            GrowError::EndpointBudget { bytes, held_bytes, budget_bytes }
         })?;
         let endpoint = Box::leak(Endpoint::new(&self.classes, self.endpoint_cache_bytes));
         let mut head = self.endpoints.load(Ordering::Relaxed);
@@ -189,7 +199,7 @@ impl PoolEndpoint {
 
     /// Releases a buffer into the cache, or to its pool when there is no room or it is another pool's.
     ///
-    /// RT-safe: wait-free, no allocation; frees no memory.
+    /// RT-safe: wait-free, no allocation; frees no memory. Lock-free for another pool's very last buffer.
     #[inline]
     pub fn release(&mut self, buffer: PooledBuffer) {
         // SAFETY: the slot was unique.
@@ -198,7 +208,7 @@ impl PoolEndpoint {
 
     /// Drops a reference; the last one is released as by [`release`](Self::release).
     ///
-    /// RT-safe: wait-free, no allocation; frees no memory.
+    /// RT-safe: wait-free, no allocation; frees no memory. Lock-free for another pool's very last buffer.
     #[inline]
     pub fn release_shared(&mut self, buffer: BufferRef) {
         if let Some(slot) = buffer.into_last() {

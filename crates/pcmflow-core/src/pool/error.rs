@@ -25,9 +25,33 @@ pub enum AcquireError {
     },
     /// Every buffer that the miss policy allows is in use: try again later, prewarm more, or allow another class.
     #[error(
-        "no free buffer for {samples} samples: the {class}-sample class and those the miss policy allows are in use"
+        "no free buffer for {samples} samples: all of the {class}-sample class, and of those the miss policy allows, are in use; drop some, prewarm() more or allow another class"
     )]
     Exhausted {
+        /// What was asked for.
+        samples: usize,
+        /// Capacity of the class that should have served it.
+        class: usize,
+    },
+    /// Buffers of the class are free, but endpoints keep them. They have been called back, and come at each endpoint's next
+    /// use: try again then, [flush](super::PoolEndpoint::flush) idle endpoints, or prewarm more.
+    #[error(
+        "no free buffer for {samples} samples: endpoints cache {cached} of the {class}-sample class; flush() the idle ones, prewarm() more or allow another class"
+    )]
+    Cached {
+        /// What was asked for.
+        samples: usize,
+        /// Capacity of the class that should have served it.
+        class: usize,
+        /// Buffers of that class that endpoints keep, about.
+        cached: usize,
+    },
+    /// The class has no memory (yet, or since it was given back), and no other that the miss policy allows had a free buffer:
+    /// prewarm it off the audio thread.
+    #[error(
+        "no free buffer for {samples} samples: the {class}-sample class has none allocated; prewarm() it, or use Miss::Grow off the audio thread"
+    )]
+    NoneAllocated {
         /// What was asked for.
         samples: usize,
         /// Capacity of the class that should have served it.
@@ -41,7 +65,7 @@ pub enum AcquireError {
     PoolDropped,
 }
 
-/// Why a class could not grow.
+/// Why a class could not grow, or no endpoint be added.
 ///
 /// ```
 /// use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, GrowError, PoolConfig};
@@ -87,6 +111,12 @@ pub enum GrowError {
         held_bytes: usize,
         /// The budget.
         budget_bytes: usize,
+    },
+    /// All endpoints that the pool may have are in use: drop one that is not needed, or raise `endpoints_max`.
+    #[error("the pool has all of its {endpoints_max} endpoints in use; drop one, or raise endpoints_max")]
+    Endpoints {
+        /// Endpoints that there may be at a time.
+        endpoints_max: usize,
     },
     /// The pool is at its byte budget, and an endpoint needs some bytes, too.
     #[error(

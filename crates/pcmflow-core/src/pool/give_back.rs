@@ -86,7 +86,8 @@ impl BufferRecyclingPool {
         sum
     }
 
-    /// Shrinks every class to nothing: see [`trim`](Self::trim). Counters stay.
+    /// Shrinks every class to nothing: see [`trim`](Self::trim). Counters stay, and so do the blocks of endpoints, also of
+    /// dropped ones: a few kilobytes each, at most [`PoolConfig::endpoints_max`](super::PoolConfig::endpoints_max) of them.
     ///
     /// Afterwards requests miss until [`prewarm`](Self::prewarm), [`grow`](Self::grow) or [`Miss::Grow`](super::Miss::Grow)
     /// add memory again.

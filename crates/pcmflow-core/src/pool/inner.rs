@@ -9,7 +9,7 @@
 //! emptied by whoever next makes or drops a pool, or calls [`reclaim_dropped_pools`].
 
 use super::bitmap::SlabState;
-use super::cache::Endpoint;
+use super::cache::{Cache, Endpoint};
 use super::class::{Class, Grown, Taken};
 use super::config::{ClassConfig, PoolConfig, PoolConfigError};
 use super::memory::SlabMemory;
@@ -33,6 +33,9 @@ pub(super) struct Inner {
     sizes: Sizes,
     pub(super) budget_bytes: usize,
     pub(super) endpoint_cache_bytes: usize,
+    pub(super) endpoints_max: usize,
+    /// Endpoints in the list, or about to be; never above `endpoints_max`.
+    pub(super) endpoint_count: AtomicUsize,
     /// Raised to call all endpoints' cached slots back. Hardly ever written.
     pub(super) recalls: AtomicUsize,
     /// All endpoints there ever were: a stack that is only pushed to; they live as long as the pool.
@@ -72,6 +75,8 @@ impl Inner {
             classes,
             budget_bytes,
             endpoint_cache_bytes: config.endpoint_cache_bytes,
+            endpoints_max: config.endpoints_max,
+            endpoint_count: AtomicUsize::new(0),
             recalls: AtomicUsize::new(0),
             endpoints: AtomicPtr::new(ptr::null_mut()),
             held_bytes: AtomicUsize::new(bytes),
@@ -283,7 +288,21 @@ impl Inner {
         };
         let counter = if found.is_some() { counter } else { &class.rare.refused };
         counter.fetch_add(1, Ordering::Relaxed);
-        found.ok_or(AcquireError::Exhausted { samples, class: class.capacity() })
+        found.ok_or_else(|| pool.why_none(samples, class))
+    }
+
+    /// Why `class` had nothing for `samples`: what to do about it differs.
+    fn why_none(&self, samples: usize, class: &Class) -> AcquireError {
+        let (index, class_samples) = (usize::from(class.index()), class.capacity());
+        let caches = self.endpoints().filter_map(|endpoint| endpoint.caches.get(index));
+        let cached: usize = caches.map(Cache::count).sum();
+        if class.slots() == 0 {
+            AcquireError::NoneAllocated { samples, class: class_samples }
+        } else if cached > 0 {
+            AcquireError::Cached { samples, class: class_samples, cached }
+        } else {
+            AcquireError::Exhausted { samples, class: class_samples }
+        }
     }
 
     /// Adds slabs to the class that serves `samples` until it has `buffers` slots; returns how many were added.

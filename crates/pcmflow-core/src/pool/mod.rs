@@ -55,6 +55,20 @@ use core::ptr::NonNull;
 use inner::Inner;
 
 /// What to do when the class that should serve a request has no free buffer.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
+/// let class = |samples| ClassConfig { samples, buffers_max: 2, buffers_prewarm: 1 };
+/// let classes = vec![class(64), class(128), class(256)];
+/// let pool = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() })?;
+/// let capacity = |miss| pool.acquire(100, miss).map(|buffer| buffer.capacity());
+/// let held = pool.acquire(100, Miss::Fail)?;
+/// assert!(capacity(Miss::Fail).is_err());
+/// assert_eq!((capacity(Miss::NextClassUp)?, capacity(Miss::Smaller)?), (256, 64));
+/// assert_eq!(capacity(Miss::Grow)?, 128); // allocates: not on an audio thread
+/// # drop(held);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Miss {
     /// Give nothing.
@@ -134,12 +148,13 @@ impl BufferRecyclingPool {
     /// `miss` says what to do when that class is exhausted. The buffer's owner is `OwnerId(0)`.
     ///
     /// RT-safe: lock-free, no allocation; except with [`Miss::Grow`]. Each slab of the classes in question is looked
-    /// at once; a compare-exchange is tried again only after another thread's acquire or release on the same slab got
+    /// at once, and each endpoint when nothing was found; a compare-exchange is tried again only after another thread's acquire or release on the same slab got
     /// through.
     ///
     /// # Errors
-    /// [`AcquireError::TooLarge`] above the largest class, whatever `miss` says; [`AcquireError::Exhausted`] when
-    /// nothing that `miss` allows is free; [`AcquireError::Grow`] when it says grow and that failed.
+    /// [`AcquireError::TooLarge`] above the largest class, whatever `miss` says; [`AcquireError::Exhausted`],
+    /// [`AcquireError::Cached`] or [`AcquireError::NoneAllocated`] when nothing that `miss` allows is free;
+    /// [`AcquireError::Grow`] when it says grow and that failed.
     #[inline]
     pub fn acquire(&self, samples: usize, miss: Miss) -> Result<PooledBuffer, AcquireError> {
         self.acquire_for(OwnerId::default(), samples, miss)

@@ -242,7 +242,8 @@ impl BufferRef {
         unsafe { Inner::release_handle(inner) };
         // SAFETY: the slot that we were given.
         let mut buffer = unsafe { PooledBuffer::from_taken(taken?, self.owner()) };
-        buffer.extend_from_slice(self);
+        // What the policy gave may be smaller: the copy is then shorter, as `make_mut` says.
+        let _ = buffer.extend_from_slice(self);
         class.rare.copies.fetch_add(1, Ordering::Relaxed);
         Ok(buffer.into_shared())
     }
@@ -346,6 +347,9 @@ impl Clone for BufferRef {
 }
 
 impl Drop for BufferRef {
+    /// Gives the reference up; the last one returns the buffer to its pool.
+    ///
+    /// RT-safe: wait-free, no allocation, no free; lock-free for the very last buffer of a pool whose handles are gone.
     #[inline]
     fn drop(&mut self) {
         // SAFETY: this handle, which ends here; if it was the last, the slot is ours to return.
@@ -359,6 +363,9 @@ impl Drop for BufferRef {
 
 impl Deref for BufferRef {
     type Target = [f32];
+    /// The samples.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline]
     fn deref(&self) -> &[f32] {
         self.0.samples()

@@ -32,7 +32,8 @@ pub(super) struct SlotHeader {
 pub(super) struct Bitmap {
     /// See `bitmap.rs`.
     pub(super) word: AtomicU64,
-    /// Slots taken, a multiple of `TAKEN_STEP`; lags behind the word by less than two steps.
+    /// Slots taken, a multiple of `TAKEN_STEP`; behind the word by less than two steps, but for threads that stand still between their
+    /// two additions.
     pub(super) taken_wide: AtomicU64,
     /// Slots `high..` were never taken since the storage came.
     pub(super) high: AtomicU32,

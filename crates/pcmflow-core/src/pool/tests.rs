@@ -157,7 +157,7 @@ fn samples_start_on_cache_lines() {
 fn shared_buffers_are_counted_and_become_unique_again() {
     let pool = small();
     let mut buffer = pool.acquire_for(OwnerId(7), 64, Miss::Fail).unwrap();
-    buffer.extend_from_slice(&[1.0, 2.0]);
+    let _ = buffer.extend_from_slice(&[1.0, 2.0]);
     let shared = buffer.into_shared();
     let id = shared.id();
     let again = pool.upgrade(id).unwrap();
@@ -167,7 +167,7 @@ fn shared_buffers_are_counted_and_become_unique_again() {
     drop(again);
     let mut unique = shared.try_unique().unwrap();
     assert!(pool.upgrade(id).is_none(), "a unique buffer can't be looked up");
-    unique.push(3.0);
+    let _ = unique.push(3.0);
     let shared = unique.into_shared();
     assert_eq!(*shared, [1.0, 2.0, 3.0]);
     assert!(pool.upgrade(id).is_none(), "the id names the life before");
@@ -193,7 +193,7 @@ fn a_recycled_id_and_another_pools_id_are_stale() {
 fn writing_copies_only_when_shared() {
     let pool = pool(&[class(64, 2, 2), class(128, 1, 1)]);
     let mut buffer = pool.acquire_for(OwnerId(3), 64, Miss::Fail).unwrap();
-    buffer.extend_from_slice(&[1.0, 2.0]);
+    let _ = buffer.extend_from_slice(&[1.0, 2.0]);
     let mut a = buffer.into_shared();
     let (id, place) = (a.id(), a.as_ptr());
     a.make_mut(Miss::Fail).unwrap()[1] = 5.0;
@@ -317,7 +317,7 @@ fn a_slot_in_its_last_generation_retires() {
 fn too_many_references_retire_the_slot_and_nothing_else() {
     let pool = pool(&[class(64, 1, 1)]);
     let mut buffer = pool.acquire(1, Miss::Fail).unwrap();
-    buffer.push(4.0);
+    let _ = buffer.push(4.0);
     let shared = buffer.into_shared();
     let id = shared.id();
     let limit = 1 << 19;

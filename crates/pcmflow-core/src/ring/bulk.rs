@@ -26,6 +26,7 @@ impl<T: Send> Producer<T> {
     ///
     /// RT-safe when the iterator is: wait-free in the items written, no allocation.
     #[inline]
+    #[must_use = "items beyond the count were not taken; what was not lent is dropped with the iterator"]
     pub fn push_iter(&mut self, items: impl IntoIterator<Item = T>) -> usize {
         let mut items = items.into_iter();
         let room = self.free_for(items.size_hint().1.unwrap_or(usize::MAX));
@@ -108,6 +109,9 @@ pub struct PopIter<'a, T: Send> {
 impl<T: Send> Iterator for PopIter<'_, T> {
     type Item = T;
 
+    /// Takes the next item.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline(always)]
     fn next(&mut self) -> Option<T> {
         if self.left == 0 {
@@ -132,6 +136,9 @@ impl<T: Send> ExactSizeIterator for PopIter<'_, T> {}
 impl<T: Send> FusedIterator for PopIter<'_, T> {}
 
 impl<T: Send> Drop for PopIter<'_, T> {
+    /// Gives the slots back.
+    ///
+    /// RT-safe: wait-free, no allocation.
     #[inline(always)]
     fn drop(&mut self) {
         self.consumer.release(0);

@@ -234,6 +234,7 @@ impl<T: Send> Consumer<T> {
 }
 
 impl<T> Drop for Consumer<T> {
+    /// RT-safe while the producer or a gauge lives: wait-free, no allocation, no free. Dropped last, it frees the ring, and the items in it.
     fn drop(&mut self) {
         // A leaked `PopIter` took items and did not say so: who frees the storage must not drop them again. Release, as in
         // `release`.

@@ -49,6 +49,7 @@ pub struct Gauge<T> {
 }
 
 impl<T> Clone for Gauge<T> {
+    /// RT-safe: wait-free, no allocation. (Dropping a gauge is not: it may be the last to free the storage.)
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone() }
     }

@@ -12,6 +12,7 @@ impl<T: Send + Copy> Producer<T> {
     /// many.
     ///
     /// RT-safe: wait-free, no allocation.
+    #[must_use = "frames beyond the count were not taken: offer them again, or count them as lost"]
     pub fn push_planar(&mut self, planes: &[&[T]]) -> usize {
         let channels = planes.len();
         let frames = planes.iter().map(|plane| plane.len()).min().unwrap_or(0);

@@ -3,9 +3,14 @@
 use super::shared::{Shared, Slots};
 use super::{TooFew, WriteChunk};
 use crate::mutant::weakened;
+use crate::prefetch::{LINE, prefetch_to_write};
 use crate::sync::{Arc, Ordering};
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+
+/// The largest block of which as much again is asked for: more would push out of the cache what is worked on.
+const AHEAD_BYTES_MAX: usize = 4096;
 
 /// Why an item was not taken; it is handed back.
 ///
@@ -13,12 +18,14 @@ use core::mem::MaybeUninit;
 /// use pcmflow_core::ring::{CircularBuffer, PushError};
 /// let (mut producer, consumer) = CircularBuffer::with_capacity(1)?.split();
 /// assert_eq!(producer.push("first"), Ok(()));
-/// assert_eq!(producer.push("second"), Err(PushError::Full("second")));
+/// let full = producer.push("second").unwrap_err();
+/// assert_eq!(full, PushError::Full("second"));
+/// assert_eq!(full.to_string(), "the ring is full; offer the item again when the consumer has read some");
 /// drop(consumer);
 /// assert_eq!(producer.push("third").unwrap_err().into_inner(), "third");
 /// # Ok::<(), pcmflow_core::ring::RingError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PushError<T> {
     /// The ring is full: offer it again later, or count it as lost.
     Full(T),
@@ -36,6 +43,27 @@ impl<T> PushError<T> {
         }
     }
 }
+
+// The item needs neither `Debug` nor `Display`: with `?` the error alone travels on.
+impl<T> fmt::Debug for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Full(_) => "the ring is full; offer the item again when the consumer has read some",
+            Self::Closed(_) => "the ring is closed: its consumer was dropped, and nobody will read the item",
+        })
+    }
+}
+
+impl<T> core::error::Error for PushError<T> {}
 
 /// The half of a [`CircularBuffer`](super::CircularBuffer) that writes.
 ///
@@ -124,6 +152,9 @@ impl<T: Send> Producer<T> {
     /// Whether the consumer has read all that was written; asks it afresh. True at the end of a stream means that it may be
     /// torn down without a loss.
     ///
+    /// Where the consumer was dropped with items unread it stays false for ever: who waits for it looks at
+    /// [`is_closed`](Self::is_closed), too.
+    ///
     /// RT-safe: wait-free, no allocation.
     pub fn is_drained(&mut self) -> bool {
         self.free() == self.capacity()
@@ -158,6 +189,20 @@ impl<T: Send> Producer<T> {
         // Release: the items are written before the consumer can see the position.
         let order = weakened("ring-publish-relaxed", Ordering::Release);
         self.shared.written.0.store(self.written, order);
+        self.ask_ahead(count);
+    }
+
+    /// Asks for the lines of as many slots again as were written just now: the consumer read them a lap ago, so that they lie in
+    /// the other core's cache, and would be waited for one after the other when they are written. Only of slots that are free,
+    /// as a consumer that is about to read would have to fetch them back; and only of whole lines, as the consumer may be reading
+    /// beside small items.
+    #[inline(always)]
+    fn ask_ahead(&self, count: usize) {
+        let bytes = count * size_of::<T>();
+        if (LINE..=AHEAD_BYTES_MAX).contains(&bytes) && self.free_seen() >= count {
+            let ahead = self.slots.runs(self.written, count);
+            prefetch_to_write(ahead.first.cast(), ahead.first_len * size_of::<T>());
+        }
     }
 
     /// Writes one item.
@@ -192,6 +237,7 @@ impl<T: Send> Producer<T> {
     ///
     /// RT-safe: wait-free, no allocation, at most two copies.
     #[inline]
+    #[must_use = "items beyond the count were not taken: offer them again, or count them as lost"]
     pub fn push_slice(&mut self, items: &[T]) -> usize
     where
         T: Copy,
@@ -315,6 +361,7 @@ impl<T: Send> Vacant<'_, T> {
 }
 
 impl<T> Drop for Producer<T> {
+    /// RT-safe while the consumer or a gauge lives: wait-free, no allocation, no free. Dropped last, it frees the ring, and the items in it.
     fn drop(&mut self) {
         // Release: whoever sees the flag with acquire sees the last position too, so "closed and empty" is final.
         self.shared.producer.gone.store(true, Ordering::Release);

@@ -34,6 +34,26 @@ fn a_full_ring_hands_the_item_back_and_a_dropped_half_closes_it() {
     assert_eq!(producer.push(9), Err(PushError::Closed(9)));
 }
 
+/// Whatever the item is: `?` passes a refused push on.
+#[test]
+fn a_refused_push_is_an_error_that_says_what_helps() {
+    struct Mute;
+    fn feed(count: usize, closed: bool) -> Result<(), std::boxed::Box<dyn core::error::Error>> {
+        let (mut producer, consumer) = CircularBuffer::with_capacity(1)?.split();
+        let consumer = Some(consumer).filter(|_| !closed);
+        for _ in 0..count {
+            producer.push(Mute)?;
+        }
+        drop(consumer);
+        Ok(())
+    }
+    assert!(feed(1, false).is_ok());
+    let (full, closed) = (feed(2, false).unwrap_err(), feed(1, true).unwrap_err());
+    assert!(std::format!("{full}").contains("full; offer the item again"), "{full}");
+    assert!(std::format!("{closed}").contains("consumer was dropped"), "{closed}");
+    assert_eq!(std::format!("{full:?} {closed:?}"), "Full(..) Closed(..)");
+}
+
 #[test]
 fn every_item_is_dropped_exactly_once() {
     let token = StdArc::new(());
@@ -46,6 +66,7 @@ fn every_item_is_dropped_exactly_once() {
     assert_eq!(StdArc::strong_count(&token), 1 + 5);
     assert_eq!(consumer.clear(), 5);
     producer.push(token.clone()).unwrap();
+    assert!(!producer.is_drained());
     drop((producer, consumer));
     assert_eq!(StdArc::strong_count(&token), 1, "items left in the ring are dropped with it");
 }
@@ -60,7 +81,7 @@ fn the_gauge_names_each_state() {
     assert_eq!(gauge.state(2), BufferState::Filling);
     producer.push(2).unwrap();
     assert_eq!(gauge.state(2), BufferState::Ready);
-    producer.push_slice(&[3, 4]);
+    let _ = producer.push_slice(&[3, 4]);
     assert_eq!((gauge.state(2), gauge.occupancy()), (BufferState::Overflowed, 4));
     drop(producer);
     assert_eq!(gauge.state(2), BufferState::Draining);
@@ -87,10 +108,10 @@ fn the_high_water_mark_stays_when_the_water_falls() {
     let ring = CircularBuffer::<u32>::with_capacity(8).unwrap();
     let gauge = ring.gauge();
     let (mut producer, mut consumer) = ring.split();
-    producer.push_slice(&[0; 5]);
+    let _ = producer.push_slice(&[0; 5]);
     assert_eq!(gauge.high_water(), 5, "what nobody has asked for yet is measured too");
     assert_eq!((consumer.pop_slice(&mut [0; 8]), gauge.high_water()), (5, 5));
-    producer.push_slice(&[0; 3]);
+    let _ = producer.push_slice(&[0; 3]);
     assert_eq!((consumer.clear(), gauge.high_water()), (3, 5));
     assert_eq!((producer.push_slice(&[0; 9]), gauge.high_water()), (8, 8), "a ring that refuses was full");
 }
@@ -99,13 +120,13 @@ fn the_high_water_mark_stays_when_the_water_falls() {
 fn the_end_is_seen_from_both_sides() {
     let (mut producer, mut consumer) = CircularBuffer::<u32>::with_capacity(4).unwrap().split();
     assert!(producer.is_drained() && !consumer.is_finished());
-    producer.push_slice(&[1, 2]);
+    let _ = producer.push_slice(&[1, 2]);
     assert!(!producer.is_drained());
     assert_eq!(consumer.pop(), Some(1));
     assert!(!producer.is_drained());
     assert_eq!(consumer.pop(), Some(2));
     assert!(producer.is_drained() && !producer.is_closed());
-    producer.push_slice(&[3]);
+    let _ = producer.push_slice(&[3]);
     drop(producer);
     assert!(consumer.is_closed() && !consumer.is_finished());
     assert_eq!(consumer.pop(), Some(3));

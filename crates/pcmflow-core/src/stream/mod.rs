@@ -106,6 +106,12 @@ pub enum StreamError {
     /// A ring could not be made.
     #[error(transparent)]
     Ring(#[from] RingError),
+    /// The capacity is empty: ask for a quantum at least.
+    #[error("a stream of 0 frames can hold nothing; ask for a quantum at least, here {quantum} frames")]
+    Empty {
+        /// The quantum that was asked for.
+        quantum: Frames,
+    },
     /// The quantum is empty or does not fit into the ring.
     #[error(
         "a quantum of {quantum} frames does not fit a ring of {capacity}; 1 to {capacity} frames are allowed"
@@ -143,6 +149,10 @@ pub struct StreamConfig {
     /// How many frames the ring holds at least.
     pub capacity: Frames,
     /// The frames of one write of the source, usually 128: what is dropped is dropped in these.
+    ///
+    /// Each quantum that the ring holds has room for two marks and two arrival times, some 300 bytes, so that small quanta cost
+    /// memory: 8192 mono frames are 32 KiB of samples, and the rest is 22 KiB with quanta of 128 frames and 1.3 MiB with
+    /// quanta of one frame or two ([`StreamGauge::storage_bytes`]).
     pub quantum: Frames,
     /// What becomes of frames that a full ring does not take.
     pub overflow: Overflow,
@@ -175,10 +185,13 @@ pub struct StreamConfig {
 /// ```
 ///
 /// # Errors
-/// [`StreamError::Quantum`] for a quantum that is empty or larger than the ring, [`StreamError::Ring`] for a ring
+/// [`StreamError::Empty`] for no capacity, [`StreamError::Quantum`] for a quantum that is empty or larger than the ring, [`StreamError::Ring`] for a ring
 /// that can't be made.
 pub fn stream(config: StreamConfig) -> Result<(StreamWriter, StreamReader, StreamGauge), StreamError> {
     let StreamConfig { format, capacity, quantum, .. } = config;
+    if capacity == Frames::ZERO {
+        return Err(StreamError::Empty { quantum: quantum.max(Frames(1)) });
+    }
     if quantum == Frames::ZERO || quantum > capacity {
         return Err(StreamError::Quantum { quantum, capacity });
     }
@@ -189,7 +202,8 @@ pub fn stream(config: StreamConfig) -> Result<(StreamWriter, StreamReader, Strea
     let marks = 2 * config.quanta(inlet.capacity()) + writer::RESERVED_MARKS;
     let (marks_in, marks_out) = CircularBuffer::with_capacity(marks)?.split();
     let books = Arc::new(Books::default());
-    let gauge = StreamGauge { level, books: books.clone(), format, capacity };
+    let storage_bytes = inlet.storage_bytes() + marks_in.capacity() * size_of::<Mark>();
+    let gauge = StreamGauge { level, books: books.clone(), format, capacity, storage_bytes };
     Ok((
         StreamWriter::new(config, capacity, inlet, marks_in, books.clone()),
         StreamReader::new(format, capacity, outlet, marks_out, books),
@@ -230,6 +244,8 @@ pub struct StreamGauge {
     books: Arc<Books>,
     format: StreamFormat,
     capacity: Frames,
+    /// Of samples, marks and arrival times, at both ends.
+    storage_bytes: usize,
 }
 
 impl StreamGauge {
@@ -240,11 +256,14 @@ impl StreamGauge {
         self.capacity
     }
 
-    /// Bytes of samples that both ends have storage for.
+    /// Bytes of storage of the whole stream, both ends: samples, marks and arrival times.
+    ///
+    /// Marks and arrival times are per quantum (see [`StreamConfig::quantum`]): with quanta of 128 frames they are little
+    /// beside the samples, with quanta of a few frames most of it.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn storage_bytes(&self) -> usize {
-        self.level.storage() * size_of::<f32>()
+        self.storage_bytes
     }
 
     /// Frames in the ring, measured: exact when both ends rest, otherwise true at some moment or too low.

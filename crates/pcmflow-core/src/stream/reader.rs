@@ -156,7 +156,7 @@ impl StreamReader {
         if ahead.evicted > 0 {
             return self.pass_evicted(Frames(ahead.evicted / channels.get() as u64));
         }
-        let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(_)));
+        let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(gap) if gap.end() > position));
         // Its mark may have been sent after we looked for a due one.
         if gap.is_some_and(|gap| gap <= position)
             && let Some(mark) = self.due_mark()
@@ -168,7 +168,10 @@ impl StreamReader {
         let whole = gap.map_or(wanted, |gap| wanted.min(gap - position));
         match there.min(whole) {
             frames if frames == whole => Next::Frames { position, frames },
-            Frames(0) if ended => self.untold.take().map_or(Next::End, |gap| self.pass_gap(gap)),
+            Frames(0) if ended => {
+                let untold = self.untold.take().and_then(|gap| self.beyond(gap));
+                untold.map_or(Next::End, |gap| self.pass_gap(gap))
+            }
             frames if ended || ahead.broken => Next::Frames { position, frames },
             _ => Next::Pending,
         }
@@ -191,18 +194,33 @@ impl StreamReader {
 
     /// Takes the next mark when its position is reached. A cut may stand inside a block, and is met behind it.
     fn due_mark(&mut self) -> Option<Next> {
-        let mark = *self.marks.peek().filter(|mark| mark.position() <= self.position)?;
-        self.marks.pop();
-        Some(match mark {
-            Mark::Gap(gap) => self.pass_gap(gap),
-            Mark::Cut(mut cut) => {
-                // The writer does not know what it overwrote unread: what it took in, less that, is what came through.
-                for (cause, frames) in self.books.reader.evicted().iter() {
-                    cut = cut.after_eviction(frames, cause);
+        while let Some(mark) = self.marks.peek().copied()
+            && mark.position() <= self.position
+        {
+            self.marks.pop();
+            match mark {
+                Mark::Gap(gap) => {
+                    if let Some(gap) = self.beyond(gap) {
+                        return Some(self.pass_gap(gap));
+                    }
                 }
-                Next::Cut(cut)
+                Mark::Cut(mut cut) => {
+                    // The writer does not know what it overwrote unread: what it took in, less that, is what came through.
+                    for (cause, frames) in self.books.reader.evicted().iter() {
+                        cut = cut.after_eviction(frames, cause);
+                    }
+                    return Some(Next::Cut(cut));
+                }
             }
-        })
+        }
+        None
+    }
+
+    /// What of a gap is not told yet. A writer that was taken for gone may come back to tell of its last loss itself, before or
+    /// after it was told from its books.
+    fn beyond(&self, gap: Gap) -> Option<Gap> {
+        let position = gap.position.max(self.position);
+        Some(Gap { position, frames: gap.end() - position, ..gap }).filter(|gap| gap.frames > Frames::ZERO)
     }
 
     fn pass_gap(&mut self, gap: Gap) -> Next {
@@ -261,7 +279,8 @@ impl StreamReader {
     /// As many of `frames` as can be read before the next gap.
     fn announced(&mut self, frames: Frames) -> Frames {
         let readable = Frames::in_samples(self.storage.readable(), self.format.channels);
-        let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(_)));
+        let position = self.position;
+        let gap = self.first_mark(|mark| matches!(mark, Mark::Gap(gap) if gap.end() > position));
         let until_gap = gap.map_or(readable, |gap| gap - self.position);
         frames.min(readable).min(until_gap)
     }

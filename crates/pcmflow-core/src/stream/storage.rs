@@ -51,6 +51,20 @@ impl Inlet {
         }
     }
 
+    /// Bytes of storage of samples and arrival times, at both ends.
+    pub(super) fn storage_bytes(&self) -> usize {
+        match self {
+            Self::Fifo { samples, arrivals } => {
+                samples.capacity() * size_of::<f32>() + arrivals.capacity() * size_of::<Arrival>()
+            }
+            Self::Evicting { samples, arrivals } => {
+                // Whole frames in storage that is a power of two; what is announced is copied out, to storage as large as they.
+                let samples = samples.capacity().next_power_of_two() + samples.capacity();
+                samples * size_of::<f32>() + arrivals.capacity() * size_of::<u64>()
+            }
+        }
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         match self {
             Self::Fifo { samples, .. } => samples.is_closed(),
@@ -212,15 +226,6 @@ impl Level {
         }
     }
 
-    /// Samples that there is storage for, at both ends.
-    pub(super) fn storage(&self) -> usize {
-        match self {
-            Self::Fifo(samples) => samples.capacity(),
-            // What was announced is copied out, to storage as large.
-            Self::Evicting { samples, .. } => 2 * samples.capacity(),
-        }
-    }
-
     pub(super) fn state(&self, ready: usize, full: usize) -> BufferState {
         match self {
             // Storage is rounded up to a power of two: with 3 channels it may never be full to the last sample.
@@ -247,15 +252,28 @@ impl Level {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Mark;
     use super::*;
     use crate::format::{Frames, StreamFormat};
 
+    fn storage_bytes(overflow: Overflow, quantum: u64) -> usize {
+        let format = StreamFormat::new(48_000, 2).unwrap();
+        let config = StreamConfig { format, capacity: Frames(128), quantum: Frames(quantum), overflow };
+        super::super::stream(config).unwrap().2.storage_bytes()
+    }
+
     #[test]
-    fn storage_that_evicts_costs_twice_as_much() {
-        for (overflow, samples) in [(Overflow::DropNewest, 256), (Overflow::EvictOldest, 512)] {
-            let format = StreamFormat::new(48_000, 2).unwrap();
-            let config = StreamConfig { format, capacity: Frames(128), quantum: Frames(64), overflow };
-            assert_eq!(storage(&config).unwrap().2.storage(), samples, "{overflow}");
-        }
+    fn all_storage_is_counted_and_evicting_takes_the_samples_twice() {
+        let samples_bytes = 2 * 128 * size_of::<f32>();
+        // Two quanta inside and one being written; the rings round 6 arrivals up to 8, 6 marks and 2 for the end are 8.
+        let rest_bytes = 8 * size_of::<Arrival>() + 8 * size_of::<Mark>();
+        assert_eq!(storage_bytes(Overflow::DropNewest, 64), samples_bytes + rest_bytes);
+        assert_eq!(storage_bytes(Overflow::EvictOldest, 64), 2 * samples_bytes + rest_bytes);
+    }
+
+    #[test]
+    fn small_quanta_cost_more_than_the_samples() {
+        let (small, usual) = (storage_bytes(Overflow::Reject, 1), storage_bytes(Overflow::Reject, 128));
+        assert!(small > 10 * usual, "{small} and {usual} bytes");
     }
 }

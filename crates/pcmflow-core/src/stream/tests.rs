@@ -13,6 +13,18 @@ fn config(channels: u32, capacity: u64, quantum: u64, overflow: Overflow) -> Str
 }
 
 #[test]
+fn an_empty_stream_is_refused_as_such() {
+    let format = StreamFormat::new(48_000, 1).unwrap();
+    for (quantum, needed) in [(0, 1), (128, 128)] {
+        let overflow = Overflow::Reject;
+        let config = StreamConfig { format, capacity: Frames(0), quantum: Frames(quantum), overflow };
+        let error = stream(config).unwrap_err();
+        assert_eq!(error, StreamError::Empty { quantum: Frames(needed) });
+        assert!(std::format!("{error}").contains(&std::format!("here {needed} frames")), "{error}");
+    }
+}
+
+#[test]
 fn a_quantum_must_fit() {
     for (capacity, quantum) in [(128, 0), (128, 129)] {
         let refused = stream(config(1, capacity, quantum, Overflow::Reject)).map(|_| ()).unwrap_err();
@@ -35,7 +47,7 @@ fn absurd_losses_saturate() {
     // A driver that reports an xrun of −48 frames.
     writer.give_up(Frames(-48i64 as u64), LossCause::Device);
     writer.give_up(Frames(128), LossCause::Device);
-    writer.write(&[0.0; 128], 0);
+    let _ = writer.write(&[0.0; 128], 0);
     writer.cut();
     assert_eq!(gauge.snapshot().lost[LossCause::Device], Frames(u64::MAX));
 }
@@ -67,13 +79,13 @@ fn reject_hands_the_rest_back_and_posts_nothing_until_it_is_given_up() {
 fn one_overrun_however_long_and_a_cut_does_not_make_it_two() {
     let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, Overflow::DropNewest)).unwrap();
     for n in 0..3 {
-        writer.write(&[0.0; 128], 0);
+        let _ = writer.write(&[0.0; 128], 0);
         assert!(writer.cut() || n == 2, "there is room for two cuts");
     }
     assert_eq!((gauge.snapshot().overruns, gauge.snapshot().lost.total()), (1, Frames(256)));
     reader.next(Frames(128));
     reader.skip(Frames(128));
-    writer.write(&[0.0; 256], 0);
+    let _ = writer.write(&[0.0; 256], 0);
     assert_eq!(gauge.snapshot().overruns, 2);
 }
 
@@ -81,7 +93,7 @@ fn one_overrun_however_long_and_a_cut_does_not_make_it_two() {
 fn arrival_times_are_those_of_the_write_that_brought_the_frame() {
     let (mut writer, mut reader, _) = stream(config(1, 1024, 128, Overflow::Reject)).unwrap();
     for n in 0..8 {
-        writer.write(&[0.0; 128], 1000 + n);
+        let _ = writer.write(&[0.0; 128], 1000 + n);
     }
     reader.next(Frames(300));
     assert_eq!((reader.arrived_ns(Frames(0)), reader.arrived_ns(Frames(299))), (1000, 1002));
@@ -100,7 +112,7 @@ fn tiny_writes_that_exhaust_the_marks_lose_no_count() {
     for round in 0..200 {
         // Loss, acceptance, loss …: one gap per accepted frame, far more than the store of marks is meant for.
         sent += 1;
-        writer.write(&[0.0], 0);
+        let _ = writer.write(&[0.0], 0);
         writer.give_up(Frames(1), if round % 2 == 0 { LossCause::Shed } else { LossCause::Device });
         sent += 1;
     }
@@ -116,7 +128,7 @@ fn tiny_writes_that_exhaust_the_marks_lose_no_count() {
 fn many_cuts_inside_a_block_leave_room_for_gaps() {
     let (mut writer, mut reader, _) = stream(config(1, 512, 128, Overflow::DropNewest)).unwrap();
     for _ in 0..30 {
-        writer.write(&[0.0], 0);
+        let _ = writer.write(&[0.0], 0);
         writer.cut();
     }
     writer.give_up(Frames(1), LossCause::Device);
@@ -127,8 +139,8 @@ fn many_cuts_inside_a_block_leave_room_for_gaps() {
 #[test]
 fn a_writer_taken_for_gone_leaves_its_last_loss_to_the_reader() {
     let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, Overflow::DropNewest)).unwrap();
-    writer.write(&[0.0; 128], 0);
-    writer.write(&[0.0; 256], 0);
+    let _ = writer.write(&[0.0; 128], 0);
+    let _ = writer.write(&[0.0; 256], 0);
     let mut timeline = Timeline::default();
     drain(&mut reader, &mut timeline, 128);
     assert_eq!(timeline.lost().total(), Frames(0), "not told yet");
@@ -137,6 +149,33 @@ fn a_writer_taken_for_gone_leaves_its_last_loss_to_the_reader() {
     assert_eq!(timeline.lost(), gauge.snapshot().lost);
     assert_eq!((timeline.position(), timeline.unaccounted()), (StreamPosition(384), Frames(0)));
     assert_eq!(reader.next(Frames(128)), Next::End);
+}
+
+#[test]
+fn a_writer_taken_for_gone_that_comes_back_tells_its_last_loss_once() {
+    for overflow in [Overflow::DropNewest, Overflow::EvictOldest] {
+        // Dropped before or after the reader has told of the loss from the books.
+        for told_first in [false, true] {
+            let (mut writer, mut reader, gauge) = stream(config(1, 128, 128, overflow)).unwrap();
+            let _ = writer.write(&[0.0; 128], 0);
+            writer.give_up(Frames(100), LossCause::Device);
+            let mut timeline = Timeline::default();
+            reader.end();
+            let mut writer = Some(writer);
+            if told_first {
+                drain(&mut reader, &mut timeline, 128);
+                assert_eq!(timeline.position(), StreamPosition(228), "{overflow}");
+            }
+            writer.take();
+            drain(&mut reader, &mut timeline, 128);
+            assert_eq!(
+                (timeline.position(), timeline.unaccounted()),
+                (StreamPosition(228), Frames(0)),
+                "{overflow}"
+            );
+            assert_eq!(timeline.lost(), gauge.snapshot().lost, "{overflow}");
+        }
+    }
 }
 
 /// What was lost in the edge, by its books: given up by the writer, or evicted.
@@ -247,7 +286,7 @@ fn two_threads_tile_the_timeline() {
         let mut position = 0u64;
         while position < FRAMES {
             let stamps: [f32; 128] = core::array::from_fn(|n| (position + n as u64) as f32);
-            writer.write(&stamps, position);
+            let _ = writer.write(&stamps, position);
             position += 128;
             if position.is_multiple_of(128 * 50) {
                 writer.cut();

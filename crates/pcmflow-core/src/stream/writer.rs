@@ -23,6 +23,16 @@ pub(super) const RESERVED_MARKS: usize = 2;
 /// assert_eq!(writer.write(&[0.0; 256], 0), expected);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Whoever does not look at it is warned:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// fn callback(writer: &mut pcmflow_core::stream::StreamWriter) {
+///     writer.write(&[0.0; 128], 0);
+/// }
+/// ```
+#[must_use = "frames that were rejected are the caller's still: offer them again, or give them up"]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Written {
     /// Frames that are in the ring now, from the start of the write.
@@ -117,12 +127,16 @@ impl StreamWriter {
     }
 
     /// Writes `interleaved`, a whole number of frames that arrived at `now_ns`, quantum by quantum: each goes in
-    /// whole or not at all. Samples beyond the last whole frame are ignored.
+    /// whole or not at all.
+    ///
+    /// Samples beyond the last whole frame are no frame: they are dropped and nobody counts them, so that the next write
+    /// begins with a new frame. That is the caller's mistake, and an assertion in debug builds.
     ///
     /// RT-safe: wait-free in the frames written, no allocation.
     pub fn write(&mut self, interleaved: &[f32], now_ns: u64) -> Written {
         let channels = self.config.format.channels;
         let total = Frames::in_samples(interleaved.len(), channels);
+        debug_assert_eq!(interleaved.len(), total.samples(channels), "a write ends in the midst of a frame");
         let mut written = Written::default();
         let mut rest = &interleaved[..total.samples(channels)];
         while !rest.is_empty() {

@@ -10,7 +10,7 @@ use pcmflow_core::ring::CircularBuffer;
 fn turn(endpoint: &mut PoolEndpoint, value: f32) -> bool {
     let Ok(mut buffer) = endpoint.acquire(16, Miss::Fail) else { return false };
     assert!(buffer.is_empty());
-    buffer.resize(2, value);
+    let _ = buffer.resize(2, value);
     assert_eq!(*buffer, [value; 2]);
     endpoint.release(buffer);
     true
@@ -95,7 +95,7 @@ fn buffers_acquired_here_are_released_there() {
         let thread = thread::spawn(move || {
             for value in [1.0, 2.0, 3.0] {
                 let Ok(mut buffer) = theirs.acquire(16, Miss::Fail) else { continue };
-                buffer.resize(2, value);
+                let _ = buffer.resize(2, value);
                 let _ = producer.push(buffer);
             }
         });

@@ -126,7 +126,7 @@ fn chunks(count: u64) -> (BufferRecyclingPool, Vec<AudioChunk>) {
     let mut position = StreamPosition::START;
     let mut next = |sequence| {
         let mut buffer = pool.acquire(16, Miss::Fail).unwrap();
-        buffer.resize(1 + sequence as usize, sequence as f32);
+        let _ = buffer.resize(1 + sequence as usize, sequence as f32);
         let format = StreamFormat::new(48_000, 1).unwrap();
         let meta =
             ChunkMeta { format, position, sequence, timestamp_ns: 10 * sequence, complete_ns: sequence };

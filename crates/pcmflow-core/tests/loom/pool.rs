@@ -3,7 +3,8 @@
 use super::explore;
 use loom::thread;
 use pcmflow_core::pool::{
-    BufferRecyclingPool, ClassConfig, Miss, PoolConfig, PooledBuffer, SlabMemory, reclaim_dropped_pools,
+    BufferRecyclingPool, ClassConfig, Miss, OwnerId, PoolConfig, PooledBuffer, SlabMemory,
+    reclaim_dropped_pools,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::NonNull;
@@ -54,7 +55,7 @@ pub(crate) fn all_freed(memory: &Counted) {
 /// Writes into a buffer and looks at it.
 fn stamp(buffer: &mut PooledBuffer, value: f32) {
     assert!(buffer.is_empty());
-    buffer.resize(2, value);
+    let _ = buffer.resize(2, value);
     assert_eq!(**buffer, [value; 2]);
 }
 
@@ -137,9 +138,9 @@ fn a_draining_slab_hands_out_nothing_and_goes_when_it_is_whole() {
         let mut held = pool.acquire(16, Miss::Fail).unwrap();
         stamp(&mut held, 1.0);
         assert_eq!(pool.clear().freed_bytes, 0);
-        let other = pool.clone();
+        assert!(pool.acquire(16, Miss::Fail).is_err(), "the slab is draining");
+        // Its first step on the slab is the return: a look before it would hide the other's (see `main.rs`).
         let thread = thread::spawn(move || {
-            assert!(other.acquire(16, Miss::Fail).is_err(), "the slab is draining");
             assert_eq!(*held, [1.0; 2]);
             drop(held);
         });
@@ -312,6 +313,27 @@ fn alone_again_after_another_reader() {
         }
         thread.join().unwrap();
         drop((shared, pool));
+        all_freed(&MEMORY);
+    });
+}
+
+#[test]
+fn a_slab_that_was_opened_again_is_cached_again() {
+    static MEMORY: Counted = Counted::new();
+    explore("pool, clear against growth that opens the slab again, then an endpoint", 3, || {
+        let pool = pool(2, &MEMORY);
+        let held = pool.acquire(16, Miss::Fail).unwrap();
+        let other = pool.clone();
+        // Drained here and opened again there. A class that is open already can't grow.
+        let thread = thread::spawn(move || other.prewarm(16, 2).is_ok());
+        pool.clear();
+        thread.join().unwrap();
+        let _ = pool.prewarm(16, 2);
+        let mut endpoint = pool.endpoint(OwnerId(1)).unwrap();
+        let buffer = endpoint.acquire(16, Miss::Fail).unwrap();
+        endpoint.release(buffer);
+        assert!(endpoint.cached() > 0, "an open slab whose slots no endpoint caches");
+        drop((endpoint, held, pool));
         all_freed(&MEMORY);
     });
 }

@@ -1,4 +1,4 @@
-//! Streams that evict the oldest: three rings and the order between them.
+//! Streams: three rings and the order between them.
 
 use super::explore;
 use loom::thread;
@@ -35,11 +35,11 @@ fn frames_evictions_gaps_and_cuts_tile_the_timeline() {
         };
         let (mut writer, mut reader, gauge) = stream(config).unwrap();
         let thread = thread::spawn(move || {
-            writer.write(&[0.0, 1.0], 0);
+            let _ = writer.write(&[0.0, 1.0], 0);
             writer.give_up(Frames(1), LossCause::Device);
-            writer.write(&[3.0], 1);
+            let _ = writer.write(&[3.0], 1);
             writer.cut();
-            writer.write(&[4.0, 5.0], 2);
+            let _ = writer.write(&[4.0, 5.0], 2);
         });
         let mut timeline = Timeline::default();
         for _ in 0..2 {
@@ -51,4 +51,31 @@ fn frames_evictions_gaps_and_cuts_tile_the_timeline() {
         let edge = gauge.snapshot();
         assert_eq!((edge.imbalance(), edge.occupancy), (Frames(0), Frames(0)));
     });
+}
+
+/// A source that hung in a read and was given up returns from it: its writer tells of its last loss, as the reader does.
+#[test]
+fn a_writer_that_was_taken_for_gone_comes_back() {
+    for overflow in [Overflow::DropNewest, Overflow::EvictOldest] {
+        explore("stream, its writer taken for gone and dropped", None, move || {
+            let config = StreamConfig {
+                format: StreamFormat::new(48_000, 1).unwrap(),
+                capacity: Frames(1),
+                quantum: Frames(1),
+                overflow,
+            };
+            let (mut writer, mut reader, gauge) = stream(config).unwrap();
+            let _ = writer.write(&[0.0], 0);
+            writer.give_up(Frames(1), LossCause::Device);
+            let thread = thread::spawn(move || drop(writer));
+            reader.end();
+            let mut timeline = Timeline::default();
+            while meet(&mut reader, &mut timeline) {}
+            thread.join().unwrap();
+            // What came behind the end was told already.
+            while meet(&mut reader, &mut timeline) {}
+            assert_eq!((timeline.position().0, timeline.unaccounted()), (2, Frames(0)));
+            assert_eq!(gauge.snapshot().imbalance(), Frames(0));
+        });
+    }
 }

@@ -32,7 +32,7 @@ fn blocks() {
     let mut out = [0.0; 2 * 128];
     let mut blocks = 0;
     for turn in 0..20 {
-        writer.write(&[0.5; 2 * 300], turn);
+        let _ = writer.write(&[0.5; 2 * 300], turn);
         writer.give_up(Frames(7), LossCause::Device);
         writer.cut();
         loop {

@@ -34,8 +34,11 @@ pub(crate) fn entries() {
         rt("BroadcastReader::drop", || drop((newest, other, oldest)));
         assert!(!rt("BroadcastWriter::is_closed", || writer.is_closed()));
         assert!(!rt("BroadcastReader::is_closed", || reader.is_closed()));
+        assert!(!rt("BroadcastReader::is_finished", || reader.is_finished()));
         rt("BroadcastWriter::drop", || drop(writer));
         assert!(rt("BroadcastGauge::is_closed", || gauge.is_closed()));
-        rt("BroadcastReader::read", || reader.read(&mut out));
+        let other = rt("BroadcastGauge::clone", || gauge.clone());
+        assert!(other.is_closed());
+        let _ = rt("BroadcastReader::read", || reader.read(&mut out));
     }
 }

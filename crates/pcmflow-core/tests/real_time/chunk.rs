@@ -12,7 +12,7 @@ const GAP: Gap = Gap { position: StreamPosition(32), frames: Frames(1), cause: L
 
 fn buffer(pool: &BufferRecyclingPool, samples: usize) -> BufferRef {
     let mut buffer = pool.acquire(samples, Miss::Fail).unwrap();
-    buffer.resize(samples, 0.5);
+    let _ = buffer.resize(samples, 0.5);
     buffer.into_shared()
 }
 
@@ -89,6 +89,7 @@ fn link(pool: &BufferRecyclingPool) {
     }
     assert!(!rt("ChunkProducer::is_closed", || producer.is_closed()));
     assert!(!rt("ChunkConsumer::is_closed", || consumer.is_closed()));
+    assert!(!rt("ChunkConsumer::is_finished", || consumer.is_finished()));
     drop(consumer);
     let (chunk, mark) = (chunk(), Mark::Gap(GAP));
     assert!(rt("ChunkProducer::push", || producer.push(chunk)).is_err());

@@ -19,6 +19,9 @@ pub(crate) fn entries() {
     rt("HealthFigures::errors_ppm", || figures.errors_ppm());
     rt("HealthFigures::dropped_ppm", || figures.dropped_ppm());
     rt("HealthFigures::score", || figures.score(config));
+    for previous in [None, Some(100), Some(90), Some(80)] {
+        rt("Trend::of", || Trend::of(90, previous));
+    }
     histogram();
 }
 

@@ -39,7 +39,7 @@ fn shared(pool: &BufferRecyclingPool) {
     let owner = OwnerId(7);
     let buffer = rt("BufferRecyclingPool::acquire_for", || pool.acquire_for(owner, 64, Miss::Fail));
     let mut buffer = buffer.unwrap();
-    buffer.resize(64, 0.5);
+    let _ = buffer.resize(64, 0.5);
     let mut left = rt("PooledBuffer::into_shared", || buffer.into_shared());
     let right = rt("BufferRef::clone", || left.clone());
     let id = rt("BufferRef::id", || right.id());

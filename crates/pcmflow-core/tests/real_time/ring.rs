@@ -87,7 +87,13 @@ fn bulk() {
         assert_eq!(sum, (0..len as u32).sum());
         assert!(!rt("Consumer::is_finished", || consumer.is_finished()));
     }
+    assert_eq!(producer.push_iter(0..2), 2);
+    let mut items = consumer.pop_iter(2);
+    assert_eq!(rt("PopIter::next", || items.next()), Some(0));
+    rt("PopIter::drop", || drop(items));
     assert_eq!(rt("Gauge::high_water", || gauge.high_water()), 8);
+    let other = rt("Gauge::clone", || gauge.clone());
+    assert_eq!(other.high_water(), 8);
 }
 
 fn planar() {

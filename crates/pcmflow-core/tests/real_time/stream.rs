@@ -63,7 +63,7 @@ fn frames_gaps_and_cuts(overflow: Overflow) {
 fn a_full_store_of_marks(overflow: Overflow) {
     let (mut writer, reader, _) = stream(config(overflow)).unwrap();
     for turn in 0..100 {
-        rt("StreamWriter::write", || writer.write(&[0.5; 2], turn));
+        let _ = rt("StreamWriter::write", || writer.write(&[0.5; 2], turn));
         rt("StreamWriter::give_up", || writer.give_up(Frames(1), LossCause::Shed));
         rt("StreamWriter::cut", || writer.cut());
     }
@@ -82,7 +82,7 @@ fn ends(overflow: Overflow) {
     assert!(rt("StreamWriter::is_closed", || writer_of_another.is_closed()));
     assert_eq!(rt("StreamWriter::write", || writer_of_another.write(&[0.5; 2], 0)).rejected, Frames(1));
 
-    writer.write(&[0.5; 2], 0);
+    let _ = writer.write(&[0.5; 2], 0);
     rt("StreamWriter::drop", || drop(writer));
     rt("StreamReader::next", || reader.next(Frames(8)));
 }

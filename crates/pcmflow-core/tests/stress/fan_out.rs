@@ -152,7 +152,7 @@ fn produce(
                 Err(_) => wait(),
             }
         };
-        buffer.resize(samples, 0.0);
+        let _ = buffer.resize(samples, 0.0);
         let first = position.0 * channels as u64;
         fill(&mut buffer, first);
         let meta = ChunkMeta { format, position, sequence, timestamp_ns: sequence, complete_ns: sequence };

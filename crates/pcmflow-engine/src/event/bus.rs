@@ -5,7 +5,7 @@ use super::publisher::Publisher;
 use super::snapshot::Counts;
 use super::subscription::{Lost, Outlet, Subscription, subscription};
 use super::task::{BusTask, Intake};
-use super::{BusSnapshot, Event, Filter, FromRecord, NameId, Names, Record, Stamped};
+use super::{BusSnapshot, Event, Filter, NameId, Names, Record, Stamped};
 use crate::Priority;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
 use crate::task::Waker;
@@ -14,6 +14,13 @@ use pcmflow_core::ring::{CircularBuffer, RingError};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// How a bus is made.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::event::BusConfig;
+/// let config = BusConfig { look_every_ns: 100_000, ..BusConfig::default() };
+/// assert_eq!(config.publisher_events[Priority::Normal.index()], 1024);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BusConfig {
     /// Events that a publisher's ring holds, by [`Priority::index`], rounded up to powers of two; 64 bytes each. By default 256
@@ -31,6 +38,14 @@ impl Default for BusConfig {
 }
 
 /// Why a publisher or a subscription could not be made.
+///
+/// ```
+/// use pcmflow_engine::event::{BusConfig, EventBus, EventError, NameId};
+/// let (bus, _task) = EventBus::new(BusConfig { publisher_events: [256, 0, 1024], ..BusConfig::default() });
+/// let error = bus.publisher(NameId::NONE).unwrap_err();
+/// assert!(error.to_string().starts_with("a publisher's ring for 0 high events: "), "{error}");
+/// assert!(matches!(error, EventError::Publisher { events: 0, .. }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
@@ -232,7 +247,7 @@ impl EventBus {
         self.make_subscription(filter, events)
     }
 
-    fn make_subscription<T: FromRecord>(
+    fn make_subscription<T: TryFrom<Record>>(
         &self,
         filter: Filter,
         events: usize,

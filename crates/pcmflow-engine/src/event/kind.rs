@@ -13,6 +13,14 @@ pub const WORDS: usize = 5;
 pub type Words = [u64; WORDS];
 
 /// A type of events. [`events!`](crate::events) implements it.
+///
+/// ```
+/// use pcmflow_core::format::Frames;
+/// use pcmflow_engine::event::types::PipelineRemoved;
+/// use pcmflow_engine::event::{Event, NameId};
+/// let event = PipelineRemoved { pipeline: NameId::NONE, frames_lost: Frames(5) };
+/// assert_eq!(event.to_words(), [0, 5, 0, 0, 0]);
+/// ```
 pub trait Event: Copy + Send + 'static {
     /// Its name, priority and fields.
     const TYPE: &'static EventType;
@@ -29,6 +37,12 @@ pub trait Event: Copy + Send + 'static {
 }
 
 /// What is known of a type of events without knowing the type.
+///
+/// ```
+/// use pcmflow_engine::event::types;
+/// let critical = |name| types::ALL.iter().any(|of| of.name() == name && of.priority() == pcmflow_engine::Priority::Critical);
+/// assert!(critical("DeadlineMissed") && !critical("ConfigChanged"));
+/// ```
 pub struct EventType {
     id: TypeId,
     name: &'static str,
@@ -37,6 +51,13 @@ pub struct EventType {
 }
 
 /// A field of an event: its name, with its unit, and how a person reads it.
+///
+/// ```
+/// use pcmflow_engine::event::types::ConfigChanged;
+/// use pcmflow_engine::event::{Event, Field};
+/// let names: Vec<_> = ConfigChanged::TYPE.fields().iter().map(|field: &Field| field.name).collect();
+/// assert_eq!(names, ["revision", "keys"]);
+/// ```
 #[derive(Debug)]
 pub struct Field {
     /// Its name.
@@ -46,6 +67,14 @@ pub struct Field {
 }
 
 /// How a word is shown.
+///
+/// ```
+/// use pcmflow_core::ledger::LossCause;
+/// use pcmflow_engine::event::{EventField, NameId, Show};
+/// assert!(matches!(NameId::SHOW, Show::Name));
+/// let Show::Word(word) = LossCause::SHOW else { panic!() };
+/// assert_eq!(word(LossCause::Deadline.to_word()), "deadline");
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Show {

@@ -42,7 +42,7 @@ pub use names::{NameId, Names};
 pub use publisher::Publisher;
 pub use record::{Described, Record, Stamped};
 pub use snapshot::{BusSnapshot, TypeSnapshot};
-pub use subscription::{FromRecord, Received, Subscription};
+pub use subscription::{Received, Subscription};
 pub use task::BusTask;
 
 #[cfg(all(test, not(pcmflow_loom)))]

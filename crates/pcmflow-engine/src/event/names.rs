@@ -41,6 +41,14 @@ impl EventField for NameId {
 
 /// The table of names. Clones are the same table. Names are kept for good: it is for those of the parts of a program, not for
 /// text that keeps coming.
+///
+/// ```
+/// use pcmflow_engine::event::Names;
+/// let names = Names::default();
+/// let voice = names.clone().id("voice");
+/// assert_eq!(names.name(voice).as_deref(), Some("voice"));
+/// assert_eq!(Names::default().name(voice), None); // of another table
+/// ```
 #[derive(Debug, Clone)]
 pub struct Names(Arc<Mutex<Table>>);
 

@@ -12,6 +12,16 @@ use pcmflow_core::ring::Producer;
 /// [`EventBus::publisher`](super::EventBus::publisher).
 ///
 /// Dropping it while the bus lives frees nothing but the reference to the bus; what it published is delivered.
+///
+/// ```
+/// use pcmflow_engine::event::types::CriticalLost;
+/// use pcmflow_engine::event::{BusConfig, EventBus, NameId};
+/// let (bus, _task) = EventBus::new(BusConfig { publisher_events: [1, 1, 1], ..BusConfig::default() });
+/// let mut publisher = bus.publisher(NameId::NONE)?;
+/// assert!(publisher.publish(&CriticalLost { events: 1 }, 0));
+/// assert!(!publisher.publish(&CriticalLost { events: 2 }, 0)); // nobody took the first one yet
+/// # Ok::<(), pcmflow_engine::event::EventError>(())
+/// ```
 pub struct Publisher {
     pub(super) source: NameId,
     pub(super) rings: [Producer<Record>; Priority::ALL.len()],

@@ -5,6 +5,24 @@ use core::fmt;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A published event of any type: a header and its words.
+///
+/// ```
+/// use pcmflow_engine::event::types::{ConfigChanged, CriticalLost};
+/// use pcmflow_engine::event::{BusConfig, EventBus, Filter, NameId, Received};
+/// # use pcmflow_engine::Priority;
+/// # use pcmflow_engine::task::{Executor, StepClock};
+/// # let (mut executor, spawner) = Executor::new(1)?;
+/// let (bus, task) = EventBus::new(BusConfig::default());
+/// # spawner.spawn(Priority::Critical, Box::new(task))?;
+/// let mut all = bus.subscribe_to(Filter::default(), 16)?;
+/// let event = ConfigChanged { revision: 1, keys: 2 };
+/// bus.publisher(NameId::NONE)?.publish_and_wake(&event, 7);
+/// # executor.run(&StepClock::default());
+/// let Some(Received::Event(record)) = all.receive() else { panic!() };
+/// assert_eq!((record.event_type().name(), record.time_ns()), ("ConfigChanged", 7));
+/// assert_eq!((record.get(), record.get::<CriticalLost>()), (Some(event), None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Record {
     event_type: &'static EventType,
@@ -16,6 +34,13 @@ pub struct Record {
 const _: () = assert!(size_of::<Record>() <= 64, "a record is a cache line");
 
 /// A published event with who published it, and when.
+///
+/// ```
+/// use pcmflow_engine::event::types::CriticalLost;
+/// use pcmflow_engine::event::{NameId, Stamped};
+/// let told = Stamped { event: CriticalLost { events: 3 }, source: NameId::NONE, time_ns: 7 };
+/// assert_eq!(told.event.events, 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamped<E> {
     /// The event.

@@ -6,7 +6,15 @@ use crate::sync::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 /// What an event bus did so far. The figures are read one after the other while the bus goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```
+/// use pcmflow_engine::event::types::CriticalLost;
+/// use pcmflow_engine::event::{BusConfig, BusSnapshot, Event, EventBus};
+/// let (bus, _task) = EventBus::new(BusConfig::default());
+/// assert_eq!(bus.snapshot(), BusSnapshot::default());
+/// assert_eq!(bus.snapshot().of(CriticalLost::TYPE), None); // never seen
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BusSnapshot {
     /// Publishers that live, or whose events still wait.
     pub publishers: u64,
@@ -20,6 +28,23 @@ pub struct BusSnapshot {
 ///
 /// When nothing is moving, what was published is `taken + lost_by_publishers`, and, as often as a subscription was there for it, each one
 /// taken was `delivered` or `lost_by_subscribers`.
+///
+/// ```
+/// use pcmflow_engine::event::types::CriticalLost;
+/// use pcmflow_engine::event::{BusConfig, Event, EventBus, NameId};
+/// # use pcmflow_engine::Priority;
+/// # use pcmflow_engine::task::{Executor, StepClock};
+/// # let (mut executor, spawner) = Executor::new(1)?;
+/// let (bus, task) = EventBus::new(BusConfig::default());
+/// # spawner.spawn(Priority::Critical, Box::new(task))?;
+/// let _two = [bus.subscribe::<CriticalLost>(16)?, bus.subscribe::<CriticalLost>(16)?];
+/// bus.publisher(NameId::NONE)?.publish_and_wake(&CriticalLost { events: 1 }, 0);
+/// # executor.run(&StepClock::default());
+/// let told = bus.snapshot();
+/// let of = told.of(CriticalLost::TYPE).ok_or("not seen")?;
+/// assert_eq!((of.taken, of.delivered), (1, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeSnapshot {
     /// Its name.

@@ -14,6 +14,24 @@ use core::marker::PhantomData;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
 
 /// What a subscription gives.
+///
+/// ```
+/// use pcmflow_engine::event::types::CriticalLost;
+/// use pcmflow_engine::event::{BusConfig, EventBus, NameId, Received};
+/// # use pcmflow_engine::Priority;
+/// # use pcmflow_engine::task::{Executor, StepClock};
+/// # let (mut executor, spawner) = Executor::new(1)?;
+/// let (bus, task) = EventBus::new(BusConfig::default());
+/// # spawner.spawn(Priority::Critical, Box::new(task))?;
+/// let mut losses = bus.subscribe::<CriticalLost>(1)?;
+/// let mut publisher = bus.publisher(NameId::NONE)?;
+/// (1..=3).for_each(|events| assert!(publisher.publish_and_wake(&CriticalLost { events }, 0)));
+/// # executor.run(&StepClock::default());
+/// let first = losses.receive();
+/// assert!(matches!(first, Some(Received::Event(told)) if told.event.events == 1));
+/// assert_eq!(losses.receive(), Some(Received::Gap(2))); // it has a queue for one
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received<T> {
     /// An event.
@@ -22,28 +40,13 @@ pub enum Received<T> {
     Gap(u64),
 }
 
-/// What a record is given out as: itself, or stamped with its type.
-pub trait FromRecord: sealed::Sealed + Sized {
-    #[doc(hidden)]
-    fn from_record(record: Record) -> Option<Self>;
-}
+/// Fails with the record where it is of another type.
+impl<E: Event> TryFrom<Record> for Stamped<E> {
+    type Error = Record;
 
-mod sealed {
-    /// Only for the two.
-    pub trait Sealed {}
-    impl Sealed for super::Record {}
-    impl<E> Sealed for super::Stamped<E> {}
-}
-
-impl FromRecord for Record {
-    fn from_record(record: Record) -> Option<Self> {
-        Some(record)
-    }
-}
-
-impl<E: Event> FromRecord for Stamped<E> {
-    fn from_record(record: Record) -> Option<Self> {
-        Some(Self { event: record.get()?, source: record.source(), time_ns: record.time_ns() })
+    fn try_from(record: Record) -> Result<Self, Record> {
+        let event = record.get().ok_or(record)?;
+        Ok(Self { event, source: record.source(), time_ns: record.time_ns() })
     }
 }
 
@@ -59,6 +62,16 @@ pub(super) type Lost = [AtomicU64; Priority::ALL.len()];
 
 /// A bounded queue of events for one subscriber, apart by priority. Made by [`EventBus::subscribe`](super::EventBus::subscribe).
 /// Dropping it ends the subscription.
+///
+/// ```
+/// use pcmflow_engine::event::types::CriticalLost;
+/// use pcmflow_engine::event::{BusConfig, EventBus};
+/// let (bus, _task) = EventBus::new(BusConfig::default());
+/// let mut losses = bus.subscribe::<CriticalLost>(16)?;
+/// assert!(losses.receive().is_none());
+/// assert_eq!(losses.lost(), 0);
+/// # Ok::<(), pcmflow_engine::event::EventError>(())
+/// ```
 pub struct Subscription<T> {
     lanes: [Option<Lane>; Priority::ALL.len()],
     lost: Arc<Lost>,
@@ -87,7 +100,7 @@ impl Lane {
     }
 }
 
-impl<T: FromRecord> Subscription<T> {
+impl<T: TryFrom<Record>> Subscription<T> {
     /// The next event or gap, the most urgent first; none when there is nothing now.
     ///
     /// RT-safe: wait-free, no allocation.
@@ -96,7 +109,7 @@ impl<T: FromRecord> Subscription<T> {
             match lane.as_mut().and_then(|lane| lane.receive(lost)) {
                 Some(Received::Event(record)) => {
                     // The filter lets nothing else pass.
-                    if let Some(event) = T::from_record(record) {
+                    if let Ok(event) = T::try_from(record) {
                         return Some(Received::Event(event));
                     }
                 }

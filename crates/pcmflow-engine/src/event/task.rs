@@ -27,6 +27,19 @@ pub(super) struct Intake {
 ///
 /// A poll moves as many events as its budget says. The next event is always the most urgent of all publishers, which take
 /// turns; but every 32nd time a High one comes first, and every 64th a Normal one, so that nothing waits for ever.
+///
+/// ```
+/// use pcmflow_engine::Priority;
+/// use pcmflow_engine::event::{BusConfig, EventBus, NameId};
+/// use pcmflow_engine::task::{Executor, Rest, StepClock};
+/// let (mut executor, spawner) = Executor::new(1)?;
+/// let (bus, task) = EventBus::new(BusConfig { look_every_ns: 250_000, ..BusConfig::default() });
+/// spawner.spawn(Priority::Critical, Box::new(task))?;
+/// assert_eq!(executor.run(&StepClock::default()), Rest::UntilWoken);
+/// let _publisher = bus.audio_publisher(NameId::NONE)?; // it wakes nobody
+/// assert_eq!(executor.run(&StepClock::default()), Rest::Until(250_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct BusTask {
     shared: Arc<Shared>,
     intakes: Vec<Intake>,

@@ -5,6 +5,7 @@
 //! that takes a buffer for a block, not for each of millions of acquisitions.
 
 use super::{Event, EventField, EventType, NameId, Show};
+use crate::module::ModuleState;
 use crate::{Priority, events};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::LossCause;
@@ -330,10 +331,10 @@ events! {
     pub struct ModuleStateChanged: High {
         /// The module.
         pub module: NameId,
-        /// The name of the state that it was in.
-        pub from: NameId,
-        /// The name of the state that it is in.
-        pub to: NameId,
+        /// The state that it was in.
+        pub from: ModuleState,
+        /// The state that it is in.
+        pub to: ModuleState,
     }
 }
 

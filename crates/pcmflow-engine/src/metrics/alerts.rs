@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something worth a person's attention.
+///
+/// ```
+/// use pcmflow_engine::metrics::Alert;
+/// let json = r#"{"rule":"loss","subject":"link mic","since_ns":5,"value":1,"reason":"link mic: loss in 10 s"}"#;
+/// let alert: Alert = serde_json::from_str(json)?;
+/// assert_eq!((alert.rule.as_str(), alert.since_ns), ("loss", 5));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// The rule by which it was raised.
@@ -21,6 +29,20 @@ pub struct Alert {
 }
 
 /// An alert was raised or cleared.
+///
+/// ```
+/// use pcmflow_engine::metrics::{AlertEdge, Alerts, NodeSnapshot, Rule, Snapshot};
+/// let mut alerts = Alerts::new(Rule::defaults())?;
+/// let mut snapshot = Snapshot::default();
+/// let mut node = NodeSnapshot::default();
+/// node.flow.score = 100;
+/// node.flow.last_10_s.frames_dropped = 1;
+/// snapshot.nodes.insert("pitch".into(), node);
+/// assert!(matches!(alerts.observe(5, &snapshot)[..], [AlertEdge::Raised(_)]));
+/// snapshot.nodes.clear();
+/// assert!(matches!(alerts.observe(9, &snapshot)[..], [AlertEdge::Cleared { at_ns: 9, .. }]));
+/// # Ok::<(), pcmflow_engine::metrics::RuleError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlertEdge {
     /// Raised, at its `since_ns`.

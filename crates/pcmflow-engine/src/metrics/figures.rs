@@ -7,6 +7,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Latencies in a span of time, each known to 1/32; all 0 when there were none.
+///
+/// ```
+/// use pcmflow_core::histogram::LatencyHistogram;
+/// use pcmflow_engine::metrics::LatencyFigures;
+/// let histogram = LatencyHistogram::new();
+/// histogram.record(1_000_000);
+/// let latency = LatencyFigures::from(&histogram.snapshot());
+/// assert_eq!((latency.min_ns, latency.max_ns), (1_000_000, 1_000_000));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyFigures {
     /// The mean.
@@ -40,6 +49,19 @@ impl From<&LatencySnapshot> for LatencyFigures {
 }
 
 /// What went through a link or a node in one span of time.
+///
+/// ```
+/// use pcmflow_core::health::HealthConfig;
+/// use pcmflow_engine::metrics::{Meter, Readings, Sampler};
+/// let (mut meter, mut reader) = Meter::new(HealthConfig::default(), 0)?;
+/// meter.health.block(480, 1_000_000);
+/// meter.busy(2_000_000);
+/// let readings = Readings { flows: [("mic".to_owned(), reader.read(10_000_000))].into(), ..Readings::default() };
+/// let sample = Sampler::new(Sampler::INTERVAL_NS)?.sample(10_000_000, readings);
+/// let total = &sample.flows["mic"].total;
+/// assert_eq!((total.chunks, total.frames_per_s, total.busy_ppm), (1, 48_000, 200_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowFigures {
     /// How long the span in truth was: see [`Sampler`](super::Sampler).
@@ -81,7 +103,7 @@ pub struct FlowFigures {
 impl FlowFigures {
     /// What happened between two readings of one meter, `duration_ns` apart.
     pub(super) fn between(earlier: &Reading, now: &Reading, duration_ns: u64) -> Self {
-        let health = since(&now.health, &earlier.health, duration_ns);
+        let health = HealthFigures { duration_ns, ..now.health.since(&earlier.health) };
         let busy_ns = now.busy_ns.saturating_sub(earlier.busy_ns);
         let starved = Starved::ALL.into_iter().zip(now.starved.iter().zip(&earlier.starved));
         let starved = starved.map(|(cause, (now, earlier))| {
@@ -107,20 +129,6 @@ impl FlowFigures {
             starved: starved.filter(|(_, starved)| *starved != Starvation::default()).collect(),
             score: health.score(now.config),
         }
-    }
-}
-
-/// What happened after `earlier`.
-fn since(now: &HealthFigures, earlier: &HealthFigures, duration_ns: u64) -> HealthFigures {
-    HealthFigures {
-        duration_ns,
-        frames: now.frames.saturating_sub(earlier.frames),
-        frames_dropped: now.frames_dropped.saturating_sub(earlier.frames_dropped),
-        overruns: now.overruns.saturating_sub(earlier.overruns),
-        underruns: now.underruns.saturating_sub(earlier.underruns),
-        errors: now.errors.saturating_sub(earlier.errors),
-        deadlines_missed: now.deadlines_missed.saturating_sub(earlier.deadlines_missed),
-        latency: now.latency.since(&earlier.latency),
     }
 }
 

@@ -54,6 +54,16 @@ impl Starved {
 }
 
 /// How often and how long a task moved nothing for one cause.
+///
+/// ```
+/// use pcmflow_core::health::HealthConfig;
+/// use pcmflow_engine::metrics::{Meter, Starvation, Starved};
+/// let (mut meter, mut reader) = Meter::new(HealthConfig::default(), 0)?;
+/// meter.starved(Starved::NotMoved, 100);
+/// let [_, not_moved, _] = reader.read(150).starved; // it is not over yet
+/// assert_eq!(not_moved, Starvation { episodes: 1, ns: 50 });
+/// # Ok::<(), pcmflow_core::health::HealthError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Starvation {
     /// How often it began.
@@ -176,6 +186,13 @@ impl Meter {
 ///
 /// The counters are read one after the other while the meter goes on, so that a chunk under way may be in one and not yet
 /// in another, and an episode that just ends may be missing from the time starved until the next reading.
+///
+/// ```
+/// use pcmflow_core::health::HealthConfig;
+/// use pcmflow_engine::metrics::Reading;
+/// let nothing = Reading::empty(HealthConfig::default(), 7);
+/// assert_eq!((nothing.started_ns, nothing.health.frames, nothing.depth), (7, 0, 0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// When the meter was made. A reading with another start is another meter's.

@@ -27,6 +27,4 @@ pub use meter::{Meter, MeterReader, Reading, Starvation, Starved};
 pub use pools::{ClassSnapshot, PoolSnapshot};
 pub use rules::{Metric, Rule, RuleError};
 pub use sampler::{IntervalError, Readings, Sample, Sampler};
-pub use snapshot::{
-    EventsSnapshot, FlowSnapshot, LedgerSnapshot, LinkSnapshot, NodeSnapshot, PipelineSnapshot, Snapshot,
-};
+pub use snapshot::{FlowSnapshot, LedgerSnapshot, LinkSnapshot, NodeSnapshot, PipelineSnapshot, Snapshot};

@@ -5,6 +5,18 @@ use pcmflow_core::pool::{ClassMetrics, PoolMetrics};
 use serde::{Deserialize, Serialize};
 
 /// How one size class does. What is counted counts since the sampler's baseline, the rest is as it is now.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// use pcmflow_engine::metrics::{Readings, Sampler};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let _buffer = pool.acquire(1024, Miss::Fail)?;
+/// let readings = Readings { pools: [("main".to_owned(), pool.metrics())].into(), ..Readings::default() };
+/// let sample = Sampler::new(Sampler::INTERVAL_NS)?.sample(0, readings);
+/// let class = &sample.pools["main"].classes[2];
+/// assert_eq!((class.samples, class.in_use), (1024, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassSnapshot {
     /// Samples each buffer holds.
@@ -28,6 +40,18 @@ pub struct ClassSnapshot {
 }
 
 /// How a pool does. What is counted counts since the sampler's baseline, the rest is as it is now.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+/// use pcmflow_engine::metrics::{Readings, Sampler};
+/// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
+/// let _buffer = pool.acquire(1024, Miss::Fail)?;
+/// let readings = Readings { pools: [("main".to_owned(), pool.metrics())].into(), ..Readings::default() };
+/// let sample = Sampler::new(Sampler::INTERVAL_NS)?.sample(0, readings);
+/// let main = &sample.pools["main"];
+/// assert_eq!((main.in_use, main.budget_bytes), (1, 52_428_800));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolSnapshot {
     /// Bytes held.

@@ -29,6 +29,14 @@ pub struct IntervalError {
 }
 
 /// What is sampled, by name. Links, nodes and pipelines share one set of names.
+///
+/// ```
+/// use pcmflow_core::health::HealthConfig;
+/// use pcmflow_engine::metrics::{Reading, Readings};
+/// let mut readings = Readings::default();
+/// readings.flows.insert("mic".into(), Reading::empty(HealthConfig::default(), 0));
+/// assert!(readings.flows.contains_key("mic") && readings.pools.is_empty());
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
     /// What the meters counted.
@@ -38,6 +46,13 @@ pub struct Readings {
 }
 
 /// What was sampled, by the names of the readings.
+///
+/// ```
+/// use pcmflow_engine::metrics::{Readings, Sample, Sampler};
+/// let mut sampler = Sampler::new(Sampler::INTERVAL_NS)?;
+/// assert_eq!(sampler.sample(0, Readings::default()), Sample::default());
+/// # Ok::<(), pcmflow_engine::metrics::IntervalError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// How the links, nodes and pipelines do.
@@ -211,28 +226,17 @@ fn flow(series: &mut Series<Reading, 3>, now_ns: u64, reading: &Reading) -> Flow
     // A highest that rose since the base was reached since; otherwise only the samples know.
     let depth_high =
         if reading.depth_high > base.depth_high { reading.depth_high } else { series.depth_seen };
+    let is_longer = last_60_s.duration_ns > last_10_s.duration_ns;
     FlowSnapshot {
         latency_limit_ns: reading.config.latency_limit_ns,
         depth: reading.depth,
         depth_high,
         score: last_10_s.score,
         is_healthy: last_10_s.score >= reading.config.healthy_score_min,
-        trend: trend(&last_10_s, &last_60_s),
+        trend: Trend::of(last_10_s.score, is_longer.then_some(last_60_s.score)),
         total,
         last_1_s,
         last_10_s,
         last_60_s,
-    }
-}
-
-fn trend(short: &FlowFigures, long: &FlowFigures) -> Trend {
-    if long.duration_ns <= short.duration_ns {
-        Trend::Unknown
-    } else if short.score >= long.score.saturating_add(Trend::STEP) {
-        Trend::Improving
-    } else if long.score >= short.score.saturating_add(Trend::STEP) {
-        Trend::Worsening
-    } else {
-        Trend::Steady
     }
 }

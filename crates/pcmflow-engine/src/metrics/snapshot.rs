@@ -9,6 +9,7 @@ use super::as_serde::{PressureStatsAs, TrendAs, losses};
 use super::figures::FlowFigures;
 use super::pools::PoolSnapshot;
 use crate::Priority;
+use crate::event::BusSnapshot;
 use crate::pressure::Strategy;
 use pcmflow_core::health::Trend;
 use pcmflow_core::ledger::{Balance, Losses, Settled};
@@ -18,6 +19,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// How the flow through a link, a node or a pipeline does.
+///
+/// ```
+/// use pcmflow_engine::metrics::FlowSnapshot;
+/// let flow = FlowSnapshot { depth: 3, score: 100, is_healthy: true, ..FlowSnapshot::default() };
+/// let json = serde_json::to_value(&flow)?;
+/// assert_eq!((&json["depth"], &json["trend"]), (&3.into(), &"unknown".into()));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowSnapshot {
     /// The latency that 99 % of the chunks should keep.
@@ -44,6 +53,13 @@ pub struct FlowSnapshot {
 }
 
 /// A pipeline: what enters it and what becomes of it.
+///
+/// ```
+/// use pcmflow_engine::metrics::PipelineSnapshot;
+/// let pipeline = PipelineSnapshot { state: "running".into(), ..PipelineSnapshot::default() };
+/// assert_eq!(serde_json::to_value(&pipeline)?["ledger"]["unaccounted"], 0);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineSnapshot {
     /// What it does, in one lower-case word.
@@ -59,6 +75,14 @@ pub struct PipelineSnapshot {
 }
 
 /// A link between two nodes.
+///
+/// ```
+/// use pcmflow_engine::metrics::LinkSnapshot;
+/// let link = LinkSnapshot { fill: 3, capacity: 64, ..LinkSnapshot::default() };
+/// let json = serde_json::to_value(&link)?;
+/// assert_eq!((&json["fill"], &json["strategy"]), (&3.into(), &"adaptive".into()));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkSnapshot {
     /// The node that fills it.
@@ -82,25 +106,19 @@ pub struct LinkSnapshot {
 }
 
 /// A node: a source, a transformation or a consumer.
+///
+/// ```
+/// use pcmflow_engine::metrics::NodeSnapshot;
+/// let node = NodeSnapshot { module: "analysis".into(), ..NodeSnapshot::default() };
+/// assert_eq!(serde_json::to_value(&node)?["module"], "analysis");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSnapshot {
     /// The module that it belongs to.
     pub module: String,
     /// What goes through it.
     pub flow: FlowSnapshot,
-}
-
-/// The event bus.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventsSnapshot {
-    /// Subscribers there are.
-    pub subscribers: u64,
-    /// Events that were published.
-    pub published: u64,
-    /// Events that were handed to subscribers, each as often as it was.
-    pub delivered: u64,
-    /// Events that were lost, by type.
-    pub lost: BTreeMap<String, u64>,
 }
 
 /// Books: what went in and what became of it, in frames of the source.
@@ -180,7 +198,7 @@ pub struct Snapshot {
     /// The pools.
     pub pools: BTreeMap<String, PoolSnapshot>,
     /// The event bus.
-    pub events: EventsSnapshot,
+    pub events: BusSnapshot,
     /// What is worth a person's attention now.
     pub alerts: Vec<Alert>,
     /// The books of all pipelines together.
@@ -202,7 +220,7 @@ impl Default for Snapshot {
             links: BTreeMap::new(),
             nodes: BTreeMap::new(),
             pools: BTreeMap::new(),
-            events: EventsSnapshot::default(),
+            events: BusSnapshot::default(),
             alerts: Vec::new(),
             ledger: LedgerSnapshot::default(),
         }

@@ -31,6 +31,7 @@ mod tests;
 
 pub use controller::BackpressureController;
 
+use core::fmt;
 use pcmflow_core::pressure::{PressureEdge, PressureError};
 use serde::{Deserialize, Serialize};
 
@@ -39,11 +40,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use pcmflow_engine::pressure::Strategy;
 /// assert_eq!(Strategy::default(), Strategy::Adaptive);
-/// assert_eq!(serde_json::to_string(&Strategy::DropOldest)?, "\"drop_oldest\"");
+/// assert_eq!(Strategy::DropOldest.to_string(), "drop-oldest");
+/// assert!(Strategy::ALL.contains(&("block", Strategy::Block)));
+/// assert_eq!(serde_json::to_string(&Strategy::DropOldest)?, "\"drop-oldest\"");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The producer pauses after each piece. Not for one that is live.
     Throttle,
@@ -61,22 +64,44 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// One lower-case word for machines.
+    /// Every strategy with its name, as it stands in a configuration.
+    pub const ALL: [(&'static str, Strategy); 6] = [
+        ("throttle", Self::Throttle),
+        ("buffer", Self::Buffer),
+        ("drop-oldest", Self::DropOldest),
+        ("drop-newest", Self::DropNewest),
+        ("block", Self::Block),
+        ("adaptive", Self::Adaptive),
+    ];
+
+    /// Its name.
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Throttle => "throttle",
-            Self::Buffer => "buffer",
-            Self::DropOldest => "drop_oldest",
-            Self::DropNewest => "drop_newest",
-            Self::Block => "block",
-            Self::Adaptive => "adaptive",
-        }
+        Self::ALL[self as usize].0
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 /// Whether a producer can wait.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// let block = ControllerConfig { strategy: Strategy::Block, ..ControllerConfig::default() };
+/// let mut controller = BackpressureController::new(block)?;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let now = controller.observe(Observation { producer: Producer::Live, ..calm });
+/// assert_eq!(now.decision.strategy, Strategy::DropNewest); // it can't be made to wait
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Producer {
     /// An audio thread, or whoever else gets its data whether there is room or not.
@@ -153,6 +178,17 @@ pub enum ControllerError {
 }
 
 /// A link at one moment. Units are frames or chunks, the same throughout.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// let observation = Observation {
+///     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+///     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// assert_eq!(controller.observe(observation).edge, None);
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// When. A clock that goes back stands still.
@@ -174,6 +210,18 @@ pub struct Observation {
 }
 
 /// What is to be done about a link, until the next observation.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// let calm = controller.observe(calm).decision;
+/// assert_eq!(calm, Decision { strategy: Strategy::Buffer, throttle_ns: 0, buffer_limit: 1_000 });
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// The strategy in force, never [`Strategy::Adaptive`].
@@ -185,6 +233,18 @@ pub struct Decision {
 }
 
 /// Who could not keep up when back-pressure began.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
+/// assert_eq!(full.edge.map(|edge| edge.slow), Some(Slow::ConsumerSlow));
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slow {
@@ -197,6 +257,19 @@ pub enum Slow {
 }
 
 /// Back-pressure began or ended.
+///
+/// ```
+/// use pcmflow_core::pressure::PressureEdge;
+/// use pcmflow_engine::pressure::*;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
+/// assert!(matches!(full.edge, Some(Edge { edge: PressureEdge::On { .. }, .. })));
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
     /// Which of the two, when, and how long it lasted.
@@ -206,6 +279,19 @@ pub struct Edge {
 }
 
 /// Another strategy came into force.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
+/// let change = full.change.map(|change| (change.from, change.to));
+/// assert_eq!(change, Some((Strategy::Buffer, Strategy::Throttle))); // there is no memory to buffer with
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// When.
@@ -219,6 +305,20 @@ pub struct Change {
 }
 
 /// Why another strategy came into force.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
+/// assert_eq!(full.change.map(|change| change.reason), Some(Reason::Exhausted));
+/// let live = controller.observe(Observation { producer: Producer::Live, ..calm });
+/// assert_eq!(live.change.map(|change| change.reason), Some(Reason::OtherProducer));
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -231,6 +331,18 @@ pub enum Reason {
 }
 
 /// What one observation came to.
+///
+/// ```
+/// use pcmflow_engine::pressure::*;
+/// # let calm = Observation {
+/// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
+/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// # };
+/// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+/// let outcome = controller.observe(calm);
+/// assert_eq!((outcome.edge, outcome.change), (None, None));
+/// # Ok::<(), ControllerError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// What is to be done.

@@ -47,6 +47,15 @@ fn settings_are_checked_and_named() {
 }
 
 #[test]
+fn a_strategy_has_one_name() {
+    for (name, strategy) in Strategy::ALL {
+        assert_eq!(strategy.name(), name);
+        assert_eq!(serde_json::to_value(strategy).unwrap(), name);
+        assert_eq!(serde_json::from_value::<Strategy>(name.into()).unwrap(), strategy);
+    }
+}
+
+#[test]
 fn fixed_strategies_by_table() {
     use Producer::{Live, Waiting};
     use Strategy::{Block, Buffer, DropNewest, DropOldest, Throttle};

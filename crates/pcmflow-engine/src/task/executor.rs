@@ -7,13 +7,12 @@ use super::timers::Timers;
 use super::waker::Shared;
 use super::{Clock, Cx, Poll, SpawnError, Spawner, Unpark};
 use crate::Priority;
+use crate::catching::catching;
 use crate::mutant::{is as mutant, weakened};
 use crate::sync::{Arc, Mutex, Ordering};
-use core::any::Any;
 use core::fmt;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer};
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 
 /// What an executor has to do, as far as it knows. A driver sleeps by it:
@@ -273,7 +272,7 @@ impl Executor {
         self.polls[priority.index()] += 1;
         self.shared.polling.begin(index, now_ns);
         let mut cx = Cx::new(clock, waker, Self::BUDGET);
-        let polled = catch_unwind(AssertUnwindSafe(|| task.poll(&mut cx)));
+        let polled = catching(|| task.poll(&mut cx));
         self.shared.polling.end();
         if mutant("poll-clears-afterwards") {
             self.shared.ready.drain(|_| ());
@@ -286,8 +285,8 @@ impl Executor {
             Ok(Poll::Idle) => u64::MAX,
             Ok(Poll::IdleUntil(due_ns)) => due_ns,
             Ok(Poll::Done) => return self.end(index, ENDED),
-            Err(panic) => {
-                self.note(index, panic);
+            Err(message) => {
+                self.note(index, message);
                 return self.end(index, PANICKED);
             }
         };
@@ -300,10 +299,10 @@ impl Executor {
         self.timers.set(index, u64::MAX);
         self.tasks -= 1;
         // A task that panics when it is dropped must not take the others along.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        let dropped = catching(|| drop(task));
         let how = if dropped.is_err() { PANICKED } else { how };
-        if let Err(panic) = dropped {
-            self.note(index, panic);
+        if let Err(message) = dropped {
+            self.note(index, message);
         }
         let freed = self.freed.push(index);
         debug_assert!(freed.is_ok(), "there is room for as many as there are places");
@@ -311,17 +310,10 @@ impl Executor {
         state.store(how, weakened("end-relaxed", Ordering::Release));
     }
 
-    fn note(&mut self, index: usize, panic: Box<dyn Any + Send>) {
+    fn note(&mut self, index: usize, message: String) {
         self.panics_total += 1;
         if self.panics.len() < Self::PANICS_KEPT {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            let message = text.unwrap_or_else(|| "a panic without a message".to_owned());
             self.panics.push(TaskPanic { index, message });
-        }
-        // What a panic carries may panic again when it is dropped; what that carries is left alone.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            std::mem::forget(again);
         }
     }
 }

@@ -106,8 +106,8 @@ impl Transform for Block {
                 continue;
             };
             let room = (size - buffer.len()).min(rest.len());
-            buffer.extend_from_slice(&rest[..room]);
-            rest = &rest[room..];
+            let taken = buffer.extend_from_slice(&rest[..room]);
+            rest = &rest[taken..];
             match buffer.len() == size {
                 true => self.give(buffer, false, emit),
                 false => self.held = Some(buffer),

@@ -26,7 +26,8 @@ impl Map {
         }
         let samples = chunk.frames().samples(self.map.to());
         let mut buffer = pool.acquire(samples, Miss::NextClassUp).map_err(|_| LossCause::Overflow)?;
-        buffer.resize(samples, 0.0);
+        // It was acquired for as many.
+        let _ = buffer.resize(samples, 0.0);
         self.map.map(chunk.samples(), &mut buffer);
         let meta = ChunkMeta { format: self.format(), ..*chunk.meta() };
         AudioChunk::spanning(buffer.into_shared(), meta, chunk.span()).map_err(|_| LossCause::Corrupt)

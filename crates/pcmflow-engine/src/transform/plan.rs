@@ -90,6 +90,16 @@ impl From<StreamFormat> for Wanted {
 }
 
 /// Why there is no plan.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_engine::transform::{Plan, PlanError, Shape};
+/// let format = StreamFormat::new(48_000, 2)?;
+/// let error = Plan::between(Shape::new(format), Shape::new(format).in_blocks(Frames(0))).unwrap_err();
+/// assert!(matches!(error, PlanError::EmptyBlock { .. }));
+/// assert!(error.to_string().ends_with("a block has at least one frame; leave its size open, or give another"));
+/// # Ok::<(), pcmflow_core::format::FormatError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {

@@ -70,7 +70,8 @@ fn give(
 ) {
     match pool.acquire(block.len(), Miss::NextClassUp) {
         Ok(mut buffer) => {
-            buffer.extend_from_slice(block);
+            // It was acquired for as many.
+            let _ = buffer.extend_from_slice(block);
             track.give(buffer, last, emit);
         }
         Err(_) => track.lose(track.frames_in(block), last, LossCause::Overflow, emit),

@@ -8,6 +8,15 @@ use pcmflow_core::format::{ChannelCount, FormatError, Frames, SampleRate, Stream
 use std::fmt;
 
 /// Why frames could not be resampled.
+///
+/// ```
+/// use pcmflow_core::format::{ChannelCount, SampleRate};
+/// use pcmflow_engine::transform::{ResampleError, Resampler};
+/// let mut resampler = Resampler::new(SampleRate::HZ_48000, SampleRate::HZ_48000, ChannelCount::STEREO)?;
+/// let error = resampler.process(&[0.0; 3], &mut Vec::new()).unwrap_err();
+/// assert!(matches!(error, ResampleError::PartialFrame(_)));
+/// # Ok::<(), ResampleError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResampleError {

@@ -4,7 +4,8 @@ use crate::guard::rt;
 use pcmflow_core::format::StreamPosition;
 use pcmflow_engine::Priority;
 use pcmflow_engine::event::types::{DeadlineMissed, FailureKind, SourceStopped};
-use pcmflow_engine::event::{BusConfig, Event, EventBus, EventType, Filter, NameId, Received};
+use pcmflow_engine::event::{BusConfig, Event, EventBus, EventField, EventType, Filter, NameId, Received};
+use pcmflow_engine::module::ModuleState;
 use pcmflow_engine::task::{Executor, StepClock};
 
 pub(crate) fn entries() {
@@ -43,6 +44,11 @@ pub(crate) fn entries() {
     rt("Publisher::source", || publisher.source());
     rt("NameId::index", || NameId::NONE.index());
     rt("FailureKind::name", || FailureKind::Stalled.name());
+    rt("ModuleState::name", || ModuleState::Running.name());
+    let words = rt("Event::to_words", || missed.to_words());
+    assert_eq!(rt("Event::from_words", || DeadlineMissed::from_words(&words)), missed);
+    let word = rt("EventField::to_word", || Priority::High.to_word());
+    assert_eq!(rt("EventField::from_word", || Priority::from_word(word)), Priority::High);
     rt("EventType::name", || DeadlineMissed::TYPE.name());
     rt("EventType::priority", || DeadlineMissed::TYPE.priority());
     rt("EventType::fields", || DeadlineMissed::TYPE.fields());

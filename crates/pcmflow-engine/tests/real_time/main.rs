@@ -1,5 +1,5 @@
-//! Every function of this crate that claims to be RT-safe, called under the guard of the core's tests: see its `guard/mod.rs`
-//! for what it sees; and what is not claimed of single functions, but of loops in their steady state.
+//! Every function of this crate that claims to be RT-safe, called under the guard of `pcmflow-core/tests/guard/mod.rs`, which
+//! says what it sees; and what is not claimed of single functions, but of loops in their steady state.
 //!
 //! To add one: a line `rt("Type::function", || …);` in the file of its module, in every state that takes another branch.
 //! `cargo xtask contracts` names those that are missing.

@@ -4,9 +4,8 @@ use crate::guard::rt;
 use pcmflow_engine::pressure::*;
 
 pub(crate) fn entries() {
-    use Strategy::{Adaptive, Block, Buffer, DropNewest, DropOldest, Throttle};
-    for strategy in [Throttle, Buffer, DropOldest, DropNewest, Block, Adaptive] {
-        rt("Strategy::name", || strategy.name());
+    for (name, strategy) in Strategy::ALL {
+        assert_eq!(rt("Strategy::name", || strategy.name()), name);
         for producer in [Producer::Live, Producer::Waiting] {
             let config = ControllerConfig { strategy, ..ControllerConfig::default() };
             let mut controller =

@@ -72,7 +72,7 @@ fn chains() {
         for round in 0..400u64 {
             let frames = [128, 480, 1, 1024, 0][round as usize % 5];
             let mut buffer = input.acquire(2 * frames, Miss::NextClassUp).unwrap();
-            buffer.resize(2 * frames, 0.5);
+            assert_eq!(buffer.resize(2 * frames, 0.5), 2 * frames);
             let (timestamp_ns, complete_ns) = (round, round);
             let meta = ChunkMeta {
                 format,

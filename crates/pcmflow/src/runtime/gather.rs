@@ -41,8 +41,9 @@ impl GatherTask {
                 let (timestamp_ns, complete_ns) = block.arrived_ns();
                 let position = block.position();
                 block.read_in_place(|first, second| {
-                    buffer.extend_from_slice(first);
-                    buffer.extend_from_slice(second);
+                    // Acquired for a block, so that all of it fits.
+                    let _ = buffer.extend_from_slice(first);
+                    let _ = buffer.extend_from_slice(second);
                 });
                 let meta = ChunkMeta { format, position, sequence: self.sequence, timestamp_ns, complete_ns };
                 self.sequence += 1;

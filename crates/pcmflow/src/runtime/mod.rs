@@ -42,5 +42,5 @@ pub use pages::PageMemory;
 pub use report::{FlowReport, FlowSnapshot};
 #[cfg(feature = "async")]
 pub use waiting::AsyncReader;
-pub use waiting::{Bell, BlockingReader, Waited};
+pub use waiting::{Bell, BellProducer, BlockingReader, Waited};
 pub use worker::{Worker, WorkerConfig, WorkerError, Workers};

@@ -54,7 +54,7 @@ pub struct FlowReport {
     pub wall_ns: u64,
     /// How often a run of losses began.
     pub xruns: u64,
-    /// Bytes of samples that the ring and the pool held at the most.
+    /// Bytes that the ring (samples, marks, arrival times) and the pool (samples, headers, tables) held at the most.
     pub peak_bytes: u64,
     /// The pool's counters at the end.
     pub pool: PoolMetrics,

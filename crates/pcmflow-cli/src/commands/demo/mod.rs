@@ -38,7 +38,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
         inject: None,
     };
 
-    let mut run = Run::begin()?;
+    let mut run = Run::begin(args.summary.as_deref())?;
     let mut screen = Screen::new();
     let listener = run.flow("melody", Box::new(source), consumer, config, |running| {
         let estimate = *now.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     let interrupted = run.stop.is_asked();
     let (table, found) = compare(played, &heard, &melody);
     super::print(table.as_bytes())?;
-    let outcome = run.end(args.summary.as_deref())?;
+    let outcome = run.end()?;
     if interrupted {
         return Ok(outcome);
     }

@@ -28,7 +28,7 @@ fn the_writer_takes_everything_and_the_reader_meets_what_it_lost() {
     assert_eq!((told.occupancy, told.evicted.total(), told.overruns), (Frames(8), Frames(4), 1));
     assert_eq!(reader.next(Frames(4)), Next::Frames { position: StreamPosition(4), frames: Frames(4) });
     // Announced frames stay, whatever is written.
-    write_stamps(&mut writer, 12, 16);
+    let _ = write_stamps(&mut writer, 12, 16);
     let announced = gauge.snapshot();
     assert_eq!((announced.occupancy, announced.evicted.total()), (Frames(4 + 8), Frames(4 + 12)));
     assert_eq!(announced.imbalance(), Frames(0));
@@ -46,13 +46,13 @@ fn the_writer_takes_everything_and_the_reader_meets_what_it_lost() {
 #[test]
 fn marks_inside_what_was_evicted_are_met_in_their_places() {
     let (mut writer, mut reader, gauge) = stream(config(2, 8, 4, Overflow::EvictOldest)).unwrap();
-    write_stamps(&mut writer, 0, 3);
+    let _ = write_stamps(&mut writer, 0, 3);
     assert!(writer.cut());
-    write_stamps(&mut writer, 3, 2);
+    let _ = write_stamps(&mut writer, 3, 2);
     writer.give_up(Frames(10), LossCause::Device);
-    write_stamps(&mut writer, 15, 4);
+    let _ = write_stamps(&mut writer, 15, 4);
     writer.cut();
-    write_stamps(&mut writer, 19, 8);
+    let _ = write_stamps(&mut writer, 19, 8);
     let mut timeline = Timeline::default();
     let mut met = Vec::new();
     for _ in 0..6 {
@@ -95,7 +95,7 @@ fn marks_inside_what_was_evicted_are_met_in_their_places() {
 fn arrival_times_outlive_evictions() {
     let (mut writer, mut reader, _) = stream(config(1, 64, 16, Overflow::EvictOldest)).unwrap();
     for n in 0..1000u64 {
-        writer.write(&[0.0; 16], 5000 + n);
+        let _ = writer.write(&[0.0; 16], 5000 + n);
     }
     assert!(matches!(reader.next(Frames(64)), Next::Gap(gap) if gap.frames == Frames(1000 * 16 - 64)));
     assert!(matches!(reader.next(Frames(64)), Next::Frames { frames: Frames(64), .. }));
@@ -103,7 +103,7 @@ fn arrival_times_outlive_evictions() {
     assert_eq!(times(&mut reader), [996, 996, 997, 999]);
     // Single frames overrun the store of times: those that are left are right, the others are an earlier write's.
     for n in 1000..1020u64 {
-        writer.write(&[0.0; 1], 5000 + n);
+        let _ = writer.write(&[0.0; 1], 5000 + n);
     }
     let late = times(&mut reader);
     assert!(late.is_sorted() && late[3] <= 999, "{late:?}");
@@ -145,7 +145,7 @@ fn without_a_reader_frames_are_the_callers() {
 #[test]
 fn an_end_that_somebody_knows_of_is_met_behind_the_last_eviction() {
     let (mut writer, mut reader, _) = stream(config(1, 16, 16, Overflow::EvictOldest)).unwrap();
-    write_stamps(&mut writer, 0, 26);
+    let _ = write_stamps(&mut writer, 0, 26);
     writer.give_up(Frames(5), LossCause::Device);
     reader.end();
     assert_eq!(reader.next(Frames(16)), gap(0, 10, LossCause::Overflow));
@@ -247,7 +247,7 @@ fn two_threads_with_a_slow_reader_tile_the_timeline() {
                 for (n, frame) in block.chunks_mut(channels as usize).enumerate() {
                     frame.fill((position + n as u64) as f32);
                 }
-                writer.write(&block, position);
+                let _ = writer.write(&block, position);
                 position += quantum;
                 round += 1;
                 if round.is_multiple_of(19) {

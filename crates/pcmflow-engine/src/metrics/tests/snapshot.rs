@@ -2,6 +2,7 @@
 
 use super::S;
 use crate::Priority;
+use crate::event::{BusSnapshot, TypeSnapshot};
 use crate::metrics::*;
 use crate::pressure::Strategy;
 use pcmflow_core::format::Frames;
@@ -62,6 +63,14 @@ fn full() -> Snapshot {
         value: 1,
         reason: "link mic-pitch: back-pressure is 1, 1 or more for 1000 ms".into(),
     };
+    let allocations = TypeSnapshot {
+        name: "BufferAllocation".into(),
+        priority: Priority::Critical,
+        taken: 7,
+        lost_by_publishers: 1,
+        delivered: 13,
+        lost_by_subscribers: 1,
+    };
     Snapshot {
         at_ns: 5 * S,
         uptime_ns: 4 * S,
@@ -69,7 +78,7 @@ fn full() -> Snapshot {
         links: [("mic-pitch".into(), link)].into(),
         nodes: [("pitch".into(), NodeSnapshot { module: "analysis".into(), flow })].into(),
         pools: [("main".into(), pool)].into(),
-        events: EventsSnapshot { lost: [("BufferAllocation".into(), 7)].into(), ..EventsSnapshot::default() },
+        events: BusSnapshot { publishers: 1, subscriptions: 2, types: vec![allocations] },
         alerts: vec![alert],
         ledger,
         ..Snapshot::default()

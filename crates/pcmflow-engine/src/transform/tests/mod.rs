@@ -25,7 +25,7 @@ fn format(hz: u32, channels: u32) -> StreamFormat {
 /// A chunk at `position` whose frames arrived 1000 ns apart.
 fn chunk(pool: &BufferRecyclingPool, format: StreamFormat, position: u64, samples: &[f32]) -> AudioChunk {
     let mut buffer = pool.acquire(samples.len(), Miss::Grow).unwrap();
-    buffer.extend_from_slice(samples);
+    assert_eq!(buffer.extend_from_slice(samples), samples.len());
     let end = position.saturating_add(Frames::in_samples(samples.len(), format.channels).0);
     let (timestamp_ns, complete_ns) = (position.saturating_mul(1_000), end.saturating_mul(1_000));
     let meta =

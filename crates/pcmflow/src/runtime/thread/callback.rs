@@ -18,6 +18,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// What a callback panicked with.
+///
+/// ```
+/// use pcmflow::runtime::thread::callback_guard;
+/// let (mut guard, mut watch) = callback_guard();
+/// guard.run(|| panic!("no {}", "input"));
+/// let caught = watch.take_caught().unwrap();
+/// assert_eq!(caught.message(), "no input");
+/// assert!(std::panic::catch_unwind(|| std::panic::resume_unwind(caught.into_payload())).is_err());
+/// ```
 pub struct Caught(Box<dyn Any + Send>);
 
 impl Caught {
@@ -129,6 +138,19 @@ impl fmt::Debug for CallbackGuard {
 }
 
 /// Sees a callback die, from any thread but the audio thread.
+///
+/// ```
+/// use pcmflow::runtime::thread::callback_guard;
+/// let (mut guard, mut watch) = callback_guard();
+/// let callback = std::thread::spawn(move || {
+///     guard.run(|| panic!("a bug"));
+///     guard.run(|| "not run: it is dead")
+/// });
+/// assert_eq!(callback.join().unwrap(), None);
+/// assert_eq!((watch.is_dead(), watch.panics()), (true, 1));
+/// assert_eq!(watch.take_caught().unwrap().message(), "a bug");
+/// assert!(watch.is_dead(), "until it is revived");
+/// ```
 pub struct CallbackWatch {
     shared: Arc<Shared>,
 }

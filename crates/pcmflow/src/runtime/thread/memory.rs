@@ -82,6 +82,12 @@ fn touch_down(floor: usize) -> usize {
 }
 
 /// Why memory was not locked.
+///
+/// ```
+/// use pcmflow::runtime::thread::LockError;
+/// let error = LockError::NotPermitted { bytes: Some(65_536), limit_bytes: 8192 };
+/// assert!(error.to_string().starts_with("locking 65536 bytes is not permitted: RLIMIT_MEMLOCK is 8192 bytes"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {

@@ -14,9 +14,9 @@ use std::task::{Context, Poll};
 /// use pcmflow::core::ring::CircularBuffer;
 /// use pcmflow::runtime::{AsyncReader, Waited};
 /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// let (mut producer, consumer) = CircularBuffer::<f32>::with_capacity(256)?.split();
+/// let (producer, consumer) = CircularBuffer::<f32>::with_capacity(256)?.split();
 /// let mut reader = AsyncReader::new(consumer);
-/// let bell = reader.bell();
+/// let mut producer = reader.bell().on(producer);
 /// let mut listening = pin!(async {
 ///     let mut block = [0.0; 128];
 ///     assert_eq!(reader.ready(128).await, Waited::Ready);
@@ -24,8 +24,8 @@ use std::task::{Context, Poll};
 /// });
 /// # let mut cx = Context::from_waker(Waker::noop());
 /// # assert!(listening.as_mut().poll(&mut cx).is_pending());
-/// producer.push_slice(&[0.5; 128]);
-/// bell.ring(); // the executor polls `listening` again
+/// assert_eq!(producer.push_slice(&[0.5; 128]), 128);
+/// producer.ring(); // the executor polls `listening` again
 /// # assert_eq!(listening.as_mut().poll(&mut cx), Poll::Ready(128));
 /// # Ok::<(), pcmflow::core::ring::RingError>(())
 /// ```
@@ -77,6 +77,9 @@ impl<T: Send> AsyncReader<T> {
 
     /// Waits until `items` are there (more than the ring holds is taken for that) or the producer is gone, as told by the bell.
     /// It takes nothing: dropped half-way, it loses nothing.
+    ///
+    /// **Without the bell it waits for ever**, also for a producer that is gone: hand that to [`Bell::on`], or use
+    /// [`ready_polled`](Self::ready_polled).
     ///
     /// Not RT-safe: as [`poll_ready`](Self::poll_ready).
     pub async fn ready(&mut self, items: usize) -> Waited {

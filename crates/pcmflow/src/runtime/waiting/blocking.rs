@@ -7,6 +7,9 @@ use std::task::{Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+/// The shortest nap.
+pub(super) const NAP_MIN: Duration = Duration::from_micros(10);
+
 /// Reads a ring and sleeps while it has too little: for a thread that is not an audio thread.
 ///
 /// It looks again after `nap` at the latest, so that a producer on an audio thread, which wakes nobody, is heard; a producer that
@@ -20,7 +23,7 @@ use std::time::{Duration, Instant};
 /// let mut reader = BlockingReader::new(consumer, Duration::from_micros(500));
 /// let callback = std::thread::spawn(move || {
 ///     for _ in 0..4 {
-///         producer.push_slice(&[0.5; 128]);
+///         assert_eq!(producer.push_slice(&[0.5; 128]), 128);
 ///     }
 /// });
 /// let mut block = [0.0; 512];
@@ -33,15 +36,17 @@ use std::time::{Duration, Instant};
 pub struct BlockingReader<T> {
     consumer: Consumer<T>,
     bell: Bell,
-    nap: Duration,
+    /// At least `NAP_MIN`.
+    pub(super) nap: Duration,
 }
 
 impl<T: Send> BlockingReader<T> {
-    /// Waits for what `consumer` will find, and looks again every `nap`.
+    /// Waits for what `consumer` will find, and looks again every `nap`, or every 10 µs where that is less: without a nap it
+    /// would keep a processor busy.
     ///
     /// Not RT-safe: allocates.
     pub fn new(consumer: Consumer<T>, nap: Duration) -> Self {
-        Self { consumer, bell: Bell::default(), nap }
+        Self { consumer, bell: Bell::default(), nap: nap.max(NAP_MIN) }
     }
 
     /// What wakes this reader before its nap is over.

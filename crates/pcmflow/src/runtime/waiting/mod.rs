@@ -8,7 +8,8 @@
 //! - **A bell**, for producers that may make system calls: they push and then [`ring`](Bell::ring) it. A thread that is not an
 //!   audio thread may ring it on behalf of many callbacks, too, every few hundred microseconds.
 //!
-//! A dropped producer rings no bell either: ring it after the drop, or let the reader look by itself.
+//! A dropped producer rings no bell either. A reader that looks by itself finds out; one that does not (`AsyncReader::ready`)
+//! would wait for ever. So hand the producer to the bell, [`Bell::on`]: however that [`BellProducer`] goes, the bell rings.
 
 #[cfg(feature = "async")]
 mod asynchronous;
@@ -18,13 +19,32 @@ mod blocking;
 pub use asynchronous::AsyncReader;
 pub use blocking::BlockingReader;
 
+use crate::core::ring::Producer;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 /// What waiting for a ring came to.
+///
+/// ```
+/// use pcmflow::core::ring::CircularBuffer;
+/// use pcmflow::runtime::{BlockingReader, Waited};
+/// use std::time::Duration;
+/// let (mut producer, consumer) = CircularBuffer::with_capacity(4)?.split();
+/// let mut reader = BlockingReader::new(consumer, Duration::from_millis(1));
+/// assert_eq!(producer.push_slice(&[1, 2]), 2);
+/// assert_eq!(reader.wait(2, Duration::ZERO), Waited::Ready);
+/// assert_eq!(reader.wait(3, Duration::ZERO), Waited::TimedOut(2));
+/// drop(producer);
+/// assert_eq!(reader.wait(3, Duration::ZERO), Waited::Closed(2));
+/// assert_eq!(reader.wait(0, Duration::ZERO), Waited::Ready); // nothing is always there
+/// # Ok::<(), pcmflow::core::ring::RingError>(())
+/// ```
+#[must_use = "the items may not be there: the producer may be gone, or time up"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
-    /// As many items as were asked for are there.
+    /// As many items as were asked for are there; or the ring is full, where more were asked for than it holds. Always so
+    /// for 0 items, also when the producer is gone.
     Ready,
     /// The producer was dropped; this many items are left, fewer than were asked for, and no more will come.
     Closed(usize),
@@ -33,6 +53,23 @@ pub enum Waited {
 }
 
 /// Wakes the reader of a ring. Clone it to whoever may have something to tell.
+///
+/// ```
+/// use pcmflow::core::ring::CircularBuffer;
+/// use pcmflow::runtime::{BlockingReader, Waited};
+/// use std::time::Duration;
+/// let (producer, consumer) = CircularBuffer::with_capacity(4)?.split();
+/// // By itself it would look again in an hour.
+/// let mut reader = BlockingReader::new(consumer, Duration::from_secs(3600));
+/// let mut producer = reader.bell().on(producer);
+/// let writer = std::thread::spawn(move || {
+///     assert_eq!(producer.push_slice(&[1, 2, 3]), 3);
+///     producer.ring();
+/// }); // The producer is dropped here, and rings once more.
+/// assert_eq!(reader.wait(4, Duration::from_secs(3600)), Waited::Closed(3));
+/// # writer.join().unwrap();
+/// # Ok::<(), pcmflow::core::ring::RingError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Bell(Arc<Mutex<Option<Waker>>>);
 
@@ -48,6 +85,15 @@ impl Bell {
         }
     }
 
+    /// Hangs the bell on the producer of the reader's ring: it rings when that goes, so that no reader waits for ever.
+    ///
+    /// For a producer off the audio thread. (One on an audio thread is heard by a reader that looks by itself.)
+    ///
+    /// Not RT-safe: meant for set-up.
+    pub fn on<T: Send>(&self, producer: Producer<T>) -> BellProducer<T> {
+        BellProducer { producer, rings: RingOnDrop(self.clone()) }
+    }
+
     /// Wakes `waker` with the next [`ring`](Self::ring). Look at the ring *after* this: whoever pushed before and rang found
     /// nobody, and his lock, being before ours, shows us the items.
     fn wait_for(&self, waker: &Waker) {
@@ -55,6 +101,59 @@ impl Bell {
         let waker = waker.clone();
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
         drop(before);
+    }
+}
+
+/// A producer with the [`Bell`] of its reader: [`ring`](Self::ring) after a push; its drop, also by a panic, rings by itself.
+///
+/// ```
+/// use pcmflow::core::ring::CircularBuffer;
+/// use pcmflow::runtime::{BlockingReader, Waited};
+/// use std::time::Duration;
+/// let (producer, consumer) = CircularBuffer::<f32>::with_capacity(4)?.split();
+/// let mut reader = BlockingReader::new(consumer, Duration::from_secs(3600));
+/// let producer = reader.bell().on(producer);
+/// assert_eq!(producer.capacity(), 4); // all that the ring's half can do
+/// std::thread::spawn(move || drop(producer));
+/// assert_eq!(reader.wait(1, Duration::from_secs(3600)), Waited::Closed(0));
+/// # Ok::<(), pcmflow::core::ring::RingError>(())
+/// ```
+#[derive(Debug)]
+pub struct BellProducer<T> {
+    // Dropped in this order: who is woken finds the producer gone.
+    producer: Producer<T>,
+    rings: RingOnDrop,
+}
+
+impl<T: Send> BellProducer<T> {
+    /// Wakes the reader: to be called after items were pushed.
+    ///
+    /// Not RT-safe: locks, and may make a system call.
+    pub fn ring(&self) {
+        self.rings.0.ring();
+    }
+}
+
+impl<T> Deref for BellProducer<T> {
+    type Target = Producer<T>;
+    fn deref(&self) -> &Producer<T> {
+        &self.producer
+    }
+}
+
+impl<T> DerefMut for BellProducer<T> {
+    fn deref_mut(&mut self) -> &mut Producer<T> {
+        &mut self.producer
+    }
+}
+
+/// Rings when it goes.
+#[derive(Debug)]
+struct RingOnDrop(Bell);
+
+impl Drop for RingOnDrop {
+    fn drop(&mut self) {
+        self.0.ring();
     }
 }
 

@@ -138,7 +138,7 @@ fn more_than_the_ring_holds_is_read_piece_by_piece() {
     assert_eq!(reader.read(&mut out, LONG), 100);
     assert!(out.iter().copied().eq(0..100));
     let mut producer = writer.join().unwrap();
-    producer.push_slice(&[0; 8]);
+    let _ = producer.push_slice(&[0; 8]);
     assert_eq!(reader.wait(9, LONG), Waited::Ready, "a full ring is all that can be waited for");
 }
 
@@ -174,4 +174,30 @@ fn polling_needs_no_bell_and_dropping_half_way_loses_nothing() {
     assert_eq!(reader.consumer().available(), 2);
     drop(producer);
     assert_eq!(block_on(reader.ready(3)), Waited::Closed(2));
+}
+
+/// Whoever forgets the bell at the end, or panics before it: the reader must not wait for ever.
+#[test]
+fn a_producer_that_goes_rings_the_bell_that_hangs_on_it() {
+    for panics in [false, true] {
+        let (producer, consumer) = CircularBuffer::<u32>::with_capacity(4).unwrap().split();
+        let mut reader = AsyncReader::new(consumer);
+        let mut producer = reader.bell().on(producer);
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            producer.push(1).unwrap();
+            assert!(!panics, "as a source that fails does");
+        });
+        assert_eq!(block_on(reader.ready(2)), Waited::Closed(1));
+        assert_eq!(writer.join().is_err(), panics);
+    }
+}
+
+#[test]
+fn nothing_is_always_there_and_a_nap_is_never_none() {
+    let (producer, mut reader) = reader(4, Duration::ZERO);
+    assert_eq!(reader.nap, blocking::NAP_MIN);
+    assert_eq!(reader.wait(0, Duration::ZERO), Waited::Ready);
+    drop(producer);
+    assert_eq!(reader.wait(0, Duration::ZERO), Waited::Ready);
 }

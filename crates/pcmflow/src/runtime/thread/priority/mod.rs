@@ -78,6 +78,14 @@ impl RealTime {
 }
 
 /// What the system granted.
+///
+/// ```
+/// use pcmflow::runtime::thread::{Granted, Refusal};
+/// let granted = Granted::Fifo { priority: 10, run_limit: None };
+/// assert!(granted.is_real_time());
+/// let nothing = Granted::Nothing { why: Refusal::Unsupported };
+/// assert!(!nothing.is_real_time() && nothing.to_string().starts_with("no real-time scheduling: "));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Granted {
@@ -138,6 +146,12 @@ impl fmt::Display for Granted {
 }
 
 /// Why the system granted no real-time scheduling.
+///
+/// ```
+/// use pcmflow::runtime::thread::Refusal;
+/// let why = Refusal::NotPermitted { rtprio_limit: 0 };
+/// assert!(why.to_string().contains("RLIMIT_RTPRIO of at least 1 (it is 0;"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -164,6 +178,16 @@ pub enum Refusal {
 }
 
 /// Holds what was granted to a thread; gives it back when dropped, on the same thread.
+///
+/// ```
+/// use pcmflow::runtime::thread::{RealTime, scheduling};
+/// use std::time::Duration;
+/// let before = scheduling();
+/// let raised = RealTime::every(Duration::from_millis(3)).raise();
+/// // … the thread's work …
+/// drop(raised);
+/// assert_eq!(scheduling(), before);
+/// ```
 #[derive(Debug)]
 pub struct RealTimeGuard {
     granted: Granted,
@@ -191,6 +215,12 @@ impl Drop for RealTimeGuard {
 }
 
 /// How a thread is scheduled.
+///
+/// ```
+/// use pcmflow::runtime::thread::scheduling;
+/// // Who asks changes nothing.
+/// assert_eq!(scheduling(), scheduling());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scheduling {

@@ -6,6 +6,10 @@
 
 /// A seeded bug and the test that finds it, as `cargo xtask proof --only mutants` reads them: `("name", "tests")`. `tests` is a
 /// filter of `tests/loom`.
+///
+/// Most show only in some interleavings. These go wrong in any, and prove only that the model looks: `pool-closed-unseen`,
+/// `pool-same-generation`, `pool-make-mut-keeps-name`, `pool-recall-ignored`, `pool-spill-twice`, `broadcast-half-word`,
+/// `ring-drop-position`.
 #[cfg(pcmflow_mutants)]
 #[rustfmt::skip]
 pub(crate) const MUTANTS: &[(&str, &str)] = &[

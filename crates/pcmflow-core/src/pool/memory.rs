@@ -52,6 +52,7 @@ const PAGE: usize = 4096;
 /// # Safety
 /// - `allocate` gives memory of that size and alignment that nobody else uses until it is freed.
 /// - It may be freed on another thread than it was allocated on.
+/// - Neither function panics: a slab that is being freed or filled would stay in that state for good.
 pub unsafe trait SlabMemory: fmt::Debug + Sync {
     /// Gives memory of that layout, whose size is never 0; `None` when there is none. Its content does not matter: the
     /// pool writes every byte, which also faults its pages in.

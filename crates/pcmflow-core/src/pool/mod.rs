@@ -58,15 +58,13 @@ use inner::Inner;
 ///
 /// ```
 /// use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
-/// let class = |samples| ClassConfig { samples, buffers_max: 2, buffers_prewarm: 1 };
-/// let classes = vec![class(64), class(128), class(256)];
+/// let class = |samples, buffers_prewarm| ClassConfig { samples, buffers_max: 2, buffers_prewarm };
+/// let classes = vec![class(64, 2), class(128, 0), class(256, 2)];
 /// let pool = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() })?;
 /// let capacity = |miss| pool.acquire(100, miss).map(|buffer| buffer.capacity());
-/// let held = pool.acquire(100, Miss::Fail)?;
-/// assert!(capacity(Miss::Fail).is_err());
+/// assert!(capacity(Miss::Fail).is_err()); // 100 samples are the middle class's to serve
 /// assert_eq!((capacity(Miss::NextClassUp)?, capacity(Miss::Smaller)?), (256, 64));
 /// assert_eq!(capacity(Miss::Grow)?, 128); // allocates: not on an audio thread
-/// # drop(held);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -150,9 +150,9 @@ pub struct StreamConfig {
     pub capacity: Frames,
     /// The frames of one write of the source, usually 128: what is dropped is dropped in these.
     ///
-    /// Each quantum that the ring holds has room for two marks and two arrival times, some 300 bytes, so that small quanta cost
-    /// memory: 8192 mono frames are 32 KiB of samples, and the rest is 22 KiB with quanta of 128 frames and 1.3 MiB with
-    /// quanta of one frame or two ([`StreamGauge::storage_bytes`]).
+    /// Each quantum that the ring holds has room for two marks and two arrival times, 200 to 400 bytes, so that small quanta cost
+    /// memory: 8192 mono frames are 32 KiB of samples, and the rest is 24 KiB with quanta of 128 frames and 3 MiB with quanta of
+    /// one ([`StreamGauge::storage_bytes`]).
     pub quantum: Frames,
     /// What becomes of frames that a full ring does not take.
     pub overflow: Overflow,

@@ -1,12 +1,13 @@
-//! The link of handles that evicts its oldest: its slots with a stand-in for handles, and the whole with chunks of a pool.
+//! Links of handles: the slots of the one that evicts with a stand-in for handles, and both with chunks of a pool.
 
 use super::explore;
 use loom::thread;
 use pcmflow_core::chunk::slots::{InWords, SlotsIn, SlotsOut, slots};
 use pcmflow_core::chunk::{AudioChunk, AudioRingBuffer, ChunkMeta, Packet};
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
-use pcmflow_core::ledger::{CutMark, Losses, Timeline};
+use pcmflow_core::ledger::{CutMark, LossCause, Losses, Timeline};
 use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
+use pcmflow_core::ring::RingError;
 use pcmflow_core::stream::Mark;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -193,4 +194,53 @@ fn gaps_are_told_and_cuts_keep_their_places() {
             "a handle was dropped twice or never"
         );
     });
+}
+
+/// Thrown out by the consumer or delivered: of each chunk one or the other, whatever the producer does meanwhile.
+#[test]
+fn what_is_cleared_while_the_producer_goes_on_is_told() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    type Make = fn(usize) -> Result<AudioRingBuffer, RingError>;
+    let links: [(_, Make); 2] = [
+        ("link, cleared while a cut and a chunk come", AudioRingBuffer::with_capacity),
+        ("evicting link, cleared while a cut and a chunk come", AudioRingBuffer::evicting_oldest),
+    ];
+    for (name, make) in links {
+        explore(name, 2, move || {
+            let (_pool, sent) = chunks(2);
+            let kept = sent.clone();
+            let (mut producer, mut consumer) = make(4).unwrap().split();
+            let mut sent = sent.into_iter();
+            let first = sent.next().unwrap();
+            let (position, accepted) = (first.end(), first.end() - StreamPosition::START);
+            producer.push(first).unwrap();
+            let writer = thread::spawn(move || {
+                producer.mark(Mark::Cut(CutMark { position, accepted, lost: Losses::default() })).unwrap();
+                sent.for_each(|chunk| producer.push(chunk).unwrap());
+            });
+            let mut timeline = Timeline::default();
+            consumer.clear(LossCause::Removed, |gap| timeline.lose(gap));
+            writer.join().unwrap();
+            while let Some(packet) = consumer.pop() {
+                match packet {
+                    Packet::Chunk(chunk) => timeline.deliver(chunk.position(), chunk.span()),
+                    Packet::Mark(Mark::Gap(gap)) => timeline.lose(gap),
+                    Packet::Mark(Mark::Cut(cut)) => {
+                        assert_eq!(timeline.settle(&cut).unaccounted, Frames(0), "{cut:?} {timeline:?}");
+                    }
+                    packet => panic!("{packet:?}"),
+                }
+            }
+            assert!(consumer.is_finished());
+            let edge = consumer.snapshot();
+            assert_eq!((edge.imbalance(), edge.occupancy), (Frames(0), Frames(0)));
+            assert_eq!((timeline.position(), timeline.unaccounted()), (StreamPosition(3), Frames(0)));
+            assert_eq!((timeline.delivered(), timeline.lost()), (edge.popped, edge.evicted));
+            drop(consumer);
+            assert!(
+                kept.iter().all(|chunk| chunk.buffer().ref_count() == 1),
+                "a handle was dropped twice or never"
+            );
+        });
+    }
 }

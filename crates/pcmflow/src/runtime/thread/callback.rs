@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 /// guard.run(|| panic!("no {}", "input"));
 /// let caught = watch.take_caught().unwrap();
 /// assert_eq!(caught.message(), "no input");
-/// assert!(std::panic::catch_unwind(|| std::panic::resume_unwind(caught.into_payload())).is_err());
+/// let payload = caught.into_payload();
+/// assert!(std::thread::spawn(move || std::panic::resume_unwind(payload)).join().is_err());
 /// ```
 pub struct Caught(Box<dyn Any + Send>);
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 ///     [[pipelines]]
 ///     from = "microphone"
 ///     to = "meter"
-///     strategy = "drop_newest"
+///     strategy = "drop-newest"
 /// "#)?;
 /// assert_eq!((spec.nodes.len(), spec.pipelines[0].to.as_str()), (2, "meter"));
 /// # Ok::<(), toml::de::Error>(())

@@ -20,7 +20,7 @@ parameters = { rate_hz = 16000 }
 from = "microphone"
 to = "gate"
 priority = "critical"
-strategy = "drop_oldest"
+strategy = "drop-oldest"
 [[pipelines]]
 from = "gate"
 to = "recogniser"
@@ -60,7 +60,7 @@ fn a_flow_file_becomes_a_graph_with_formats_and_latencies() {
         dot.contains("\"gate\" -> \"recogniser\" [label=\"48000 Hz, 2 channels, in blocks of 128 frames"),
         "{dot}"
     );
-    assert!(dot.contains("map 2 channels to 1") && dot.contains("critical, drop_oldest"), "{dot}");
+    assert!(dot.contains("map 2 channels to 1") && dot.contains("critical, drop-oldest"), "{dot}");
     assert!(dot.contains("\"gate\" [label=\"gate\\n2.0 ms\"]"), "{dot}");
     let mermaid = graph.to_mermaid();
     assert!(mermaid.starts_with("flowchart LR\n  n0[\"gate<br>2.0 ms\"]\n"), "{mermaid}");
@@ -76,7 +76,7 @@ fn a_typo_anywhere_is_an_error_that_names_the_place() {
         ("from = \"gate\"", "form = \"gate\"", "unknown field `form`"),
         ("kind = \"sink\"", "knd = \"sink\"", "unknown field `knd`"),
         ("[[pipelines]]", "[[pipeline]]", "unknown field `pipeline`"),
-        ("drop_oldest", "drop_eldest", "unknown variant `drop_eldest`"),
+        ("drop-oldest", "drop_eldest", "unknown variant `drop_eldest`"),
         ("critical", "urgent", "unknown variant `urgent`"),
         ("kind = \"through\"", "kind = \"trough\"", "node gate: there is no kind trough"),
         ("to = \"gate\"", "to = \"gates\"", "pipeline microphone→gates: there is no node gates"),

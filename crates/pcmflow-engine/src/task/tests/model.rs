@@ -135,6 +135,8 @@ struct Pair {
     passed: [u32; 3],
     /// Polls since a priority began to wait, whatever was polled.
     waited: [u32; 3],
+    /// Somebody woke a task that is over, and the executor has not looked since: one look too many for its driver.
+    stray: bool,
 }
 
 impl Default for Pair {
@@ -150,6 +152,7 @@ impl Default for Pair {
             next: [0; 3],
             passed: [0; 3],
             waited: [0; 3],
+            stray: false,
         }
     }
 }
@@ -179,7 +182,8 @@ impl Pair {
                 prop_assert_eq!(std::mem::take(&mut *self.log.lock().unwrap()), polled);
                 prop_assert_eq!(rest, expected);
                 prop_assert_eq!(self.executor.tasks(), self.model.len());
-                prop_assert_eq!(self.executor.fall_asleep(), !self.model.values().any(|task| task.ready));
+                let ready = self.model.values().any(|task| task.ready);
+                prop_assert_eq!(self.executor.fall_asleep(), !ready && !self.stray);
                 self.executor.wake_up();
             }
         }
@@ -216,14 +220,16 @@ impl Pair {
     }
 
     fn wake(&mut self, index: usize) {
-        if let Some(task) = self.model.get_mut(&index) {
-            task.ready = true;
+        match self.model.get_mut(&index) {
+            Some(task) => task.ready = true,
+            None => self.stray = self.handles.lock().unwrap().contains_key(&index),
         }
     }
 
     fn run(&mut self) -> (Rest, Vec<usize>) {
         let (now_ns, mut polled) = (self.clock.now_ns(), Vec::new());
         for _ in 0..256 {
+            self.stray = false;
             for task in self.model.values_mut().filter(|task| task.due_ns <= now_ns) {
                 (task.ready, task.due_ns) = (true, u64::MAX);
             }

@@ -63,7 +63,7 @@ impl Inflow for Numbers {
             return Ok(Inflowed::Until(out.now_ns() + 100_000));
         };
         for frame in position.0..position.0 + 64 {
-            buffer.extend_from_slice(&[(frame % (1 << 20)) as f32; 2]);
+            let _ = buffer.extend_from_slice(&[(frame % (1 << 20)) as f32; 2]);
         }
         let now_ns = out.now_ns();
         let meta =

@@ -153,7 +153,8 @@ impl Join {
         let mut meta =
             ChunkMeta { format: self.format, position: at, sequence, timestamp_ns: u64::MAX, complete_ns: 0 };
         let mixed = out.pool().acquire(samples, Miss::Grow).ok().and_then(|mut buffer| {
-            buffer.resize(samples, 0.0);
+            // Growing gives what was asked for at least: all fit.
+            let _ = buffer.resize(samples, 0.0);
             for input in &self.inputs {
                 let Some(Piece::Chunk(chunk)) = input.pieces.front().filter(|piece| piece.position() <= at)
                 else {

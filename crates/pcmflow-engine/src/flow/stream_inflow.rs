@@ -134,8 +134,9 @@ impl Inflow for StreamInflow {
                 self.ring.deliver(block.position(), block.frames());
                 let position = block.position() + self.offset;
                 block.read_in_place(|first, second| {
-                    buffer.extend_from_slice(first);
-                    buffer.extend_from_slice(second);
+                    // The buffer is as large as was asked for at least: all fit.
+                    let _ = buffer.extend_from_slice(first);
+                    let _ = buffer.extend_from_slice(second);
                 });
                 let sequence = self.sequence;
                 self.sequence += 1;

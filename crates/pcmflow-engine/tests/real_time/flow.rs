@@ -20,7 +20,7 @@ impl Inflow for Steady {
         }
         let position = rt("Out::position", || out.position());
         let mut buffer = rt("Out::pool", || out.pool()).acquire(256, Miss::Fail)?;
-        buffer.resize(256, 0.25);
+        let _ = buffer.resize(256, 0.25);
         let meta = ChunkMeta {
             format: self.1,
             position,

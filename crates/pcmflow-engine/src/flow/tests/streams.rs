@@ -19,7 +19,7 @@ fn ring(hz: u32, channels: u32) -> (StreamWriter, StreamReader) {
 fn write(writer: &mut StreamWriter, from: u64, frames: u64, now_ns: u64) {
     let channels = writer.format().channels.get();
     let samples: Vec<f32> = (from..from + frames).flat_map(|frame| vec![stamp(frame); channels]).collect();
-    writer.write(&samples, now_ns);
+    let _ = writer.write(&samples, now_ns);
 }
 
 #[test]

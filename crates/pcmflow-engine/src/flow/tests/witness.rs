@@ -29,7 +29,7 @@ pub(super) fn chunk(
     let mut buffer = pool.acquire(frames as usize * channels, Miss::Grow).ok()?;
     for frame in position..position + frames {
         for _ in 0..channels {
-            buffer.extend_from_slice(&[stamp(frame)]);
+            let _ = buffer.extend_from_slice(&[stamp(frame)]);
         }
     }
     let meta = ChunkMeta {

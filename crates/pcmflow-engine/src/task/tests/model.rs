@@ -179,7 +179,10 @@ impl Pair {
                 prop_assert_eq!(std::mem::take(&mut *self.log.lock().unwrap()), polled);
                 prop_assert_eq!(rest, expected);
                 prop_assert_eq!(self.executor.tasks(), self.model.len());
-                prop_assert_eq!(self.executor.fall_asleep(), !self.model.values().any(|task| task.ready));
+                let (asleep, ready) =
+                    (self.executor.fall_asleep(), self.model.values().any(|task| task.ready));
+                // Where the run was cut short, a wake-up of a place that is empty by now may keep the driver awake.
+                prop_assert!(if rest == Rest::No { !(asleep && ready) } else { asleep != ready });
                 self.executor.wake_up();
             }
         }

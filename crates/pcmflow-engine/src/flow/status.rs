@@ -77,7 +77,7 @@ pub struct PipelineStatus {
     pub pressure: PressureStats,
     /// What is done about that.
     pub strategy: Strategy,
-    /// Chunks that were taken later than its [`latency_ms_max`](PipelineConfig::latency_ms_max).
+    /// Chunks that were taken later than its [`latency_ms_max`](super::PipelineConfig::latency_ms_max).
     pub missed: u64,
     /// Frames that its ring evicted.
     pub evicted: Losses,

@@ -3,7 +3,7 @@
 use super::explore;
 use loom::thread;
 use pcmflow_core::chunk::slots::{InWords, SlotsIn, SlotsOut, slots};
-use pcmflow_core::chunk::{AudioChunk, AudioRingBuffer, ChunkMeta, Packet};
+use pcmflow_core::chunk::{AudioChunk, AudioRingBuffer, ChunkConsumer, ChunkMeta, ChunkProducer, Packet};
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{CutMark, LossCause, Losses, Timeline};
 use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
@@ -157,21 +157,36 @@ fn see(timeline: &mut Timeline, cuts: &mut u64, packet: Packet) {
     }
 }
 
+/// Sends the first chunk here, and on a thread a cut behind it and the others.
+fn send_around_a_cut(mut producer: ChunkProducer, sent: Vec<AudioChunk>) -> thread::JoinHandle<()> {
+    let mut sent = sent.into_iter();
+    let first = sent.next().unwrap();
+    let (position, accepted) = (first.end(), first.end() - StreamPosition::START);
+    producer.push(first).unwrap();
+    thread::spawn(move || {
+        producer.mark(Mark::Cut(CutMark { position, accepted, lost: Losses::default() })).unwrap();
+        sent.for_each(|chunk| producer.push(chunk).unwrap());
+    })
+}
+
+/// Holds the books of both ends against what was met of the two chunks, of which `kept` has a handle each.
+fn close(mut consumer: ChunkConsumer, timeline: &Timeline, kept: &[AudioChunk]) {
+    let edge = consumer.snapshot();
+    assert_eq!((edge.imbalance(), edge.occupancy), (Frames(0), Frames(0)));
+    assert_eq!((timeline.position(), timeline.unaccounted()), (StreamPosition(3), Frames(0)));
+    assert_eq!((timeline.delivered(), timeline.lost()), (edge.popped, edge.evicted));
+    drop(consumer);
+    assert!(kept.iter().all(|chunk| chunk.buffer().ref_count() == 1), "a handle was dropped twice or never");
+}
+
 #[test]
 fn gaps_are_told_and_cuts_keep_their_places() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     explore("evicting link, a chunk, a cut and a chunk through one place", 2, || {
         let (_pool, sent) = chunks(2);
         let kept = sent.clone();
-        let (mut producer, mut consumer) = AudioRingBuffer::evicting_oldest(1).unwrap().split();
-        let mut sent = sent.into_iter();
-        let first = sent.next().unwrap();
-        let (position, accepted) = (first.end(), first.end() - StreamPosition::START);
-        producer.push(first).unwrap();
-        let writer = thread::spawn(move || {
-            producer.mark(Mark::Cut(CutMark { position, accepted, lost: Losses::default() })).unwrap();
-            sent.for_each(|chunk| producer.push(chunk).unwrap());
-        });
+        let (producer, mut consumer) = AudioRingBuffer::evicting_oldest(1).unwrap().split();
+        let writer = send_around_a_cut(producer, sent);
         let (mut timeline, mut cuts) = (Timeline::default(), 0);
         let closed = consumer.is_closed();
         for _ in 0..2 {
@@ -184,15 +199,7 @@ fn gaps_are_told_and_cuts_keep_their_places() {
         while let Some(packet) = consumer.pop() {
             see(&mut timeline, &mut cuts, packet);
         }
-        let edge = consumer.snapshot();
-        assert_eq!((edge.imbalance(), edge.occupancy), (Frames(0), Frames(0)));
-        assert_eq!((timeline.position(), timeline.unaccounted()), (StreamPosition(3), Frames(0)));
-        assert_eq!((timeline.delivered(), timeline.lost()), (edge.popped, edge.evicted));
-        drop(consumer);
-        assert!(
-            kept.iter().all(|chunk| chunk.buffer().ref_count() == 1),
-            "a handle was dropped twice or never"
-        );
+        close(consumer, &timeline, &kept);
     });
 }
 
@@ -209,15 +216,8 @@ fn what_is_cleared_while_the_producer_goes_on_is_told() {
         explore(name, 2, move || {
             let (_pool, sent) = chunks(2);
             let kept = sent.clone();
-            let (mut producer, mut consumer) = make(4).unwrap().split();
-            let mut sent = sent.into_iter();
-            let first = sent.next().unwrap();
-            let (position, accepted) = (first.end(), first.end() - StreamPosition::START);
-            producer.push(first).unwrap();
-            let writer = thread::spawn(move || {
-                producer.mark(Mark::Cut(CutMark { position, accepted, lost: Losses::default() })).unwrap();
-                sent.for_each(|chunk| producer.push(chunk).unwrap());
-            });
+            let (producer, mut consumer) = make(4).unwrap().split();
+            let writer = send_around_a_cut(producer, sent);
             let mut timeline = Timeline::default();
             consumer.clear(LossCause::Removed, |gap| timeline.lose(gap));
             writer.join().unwrap();
@@ -232,15 +232,7 @@ fn what_is_cleared_while_the_producer_goes_on_is_told() {
                 }
             }
             assert!(consumer.is_finished());
-            let edge = consumer.snapshot();
-            assert_eq!((edge.imbalance(), edge.occupancy), (Frames(0), Frames(0)));
-            assert_eq!((timeline.position(), timeline.unaccounted()), (StreamPosition(3), Frames(0)));
-            assert_eq!((timeline.delivered(), timeline.lost()), (edge.popped, edge.evicted));
-            drop(consumer);
-            assert!(
-                kept.iter().all(|chunk| chunk.buffer().ref_count() == 1),
-                "a handle was dropped twice or never"
-            );
+            close(consumer, &timeline, &kept);
         });
     }
 }

@@ -10,6 +10,7 @@ use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out};
 use super::outlet::Outlet;
 use super::report::Told;
+use crate::catching::catching;
 use crate::pressure::Strategy;
 use crate::sync::{Arc, Ordering};
 use crate::task::{Cx, Poll, Task};
@@ -19,7 +20,6 @@ use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::ring::{Consumer, Producer};
 use pcmflow_core::stream::Mark;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// After so long an adaptive link that is full is looked at again.
 const LOOK_AGAIN_NS: u64 = 20_000_000;
@@ -187,7 +187,7 @@ impl NodeTask {
     fn drop_work(&mut self) {
         let work = std::mem::replace(&mut self.work, Work::Gone);
         // One that panics again when it is dropped must not take the books along.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+        let _ = catching(|| drop(work));
     }
 
     /// Calls the node; where it fails, enters that. Returns whether it did what it should.
@@ -201,20 +201,16 @@ impl NodeTask {
             return false;
         };
         let mut out = Out { outlets, given, pool, now_ns, sink };
-        let called = catch_unwind(AssertUnwindSafe(|| what(&mut **node, &mut out)));
+        let called = catching(|| what(&mut **node, &mut out));
         self.passed(called).is_some()
     }
 
     /// Enters a failure or a panic.
-    fn passed<T>(&mut self, called: std::thread::Result<Result<T, NodeError>>) -> Option<T> {
+    fn passed<T>(&mut self, called: Result<Result<T, NodeError>, String>) -> Option<T> {
         let message = match called {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => error.to_string(),
-            Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                format!("panicked: {}", text.as_deref().unwrap_or("without a message"))
-            }
+            Err(panic) => format!("panicked: {panic}"),
         };
         self.cell.fail(message);
         tell(&mut self.reports, &self.cell, Told::Failed);
@@ -229,7 +225,7 @@ impl NodeTask {
         }
         if let Self { work: Work::Source(source), outlets, given, pool, .. } = &mut *self {
             let mut out = Out { outlets, given, pool, now_ns, sink: false };
-            let polled = catch_unwind(AssertUnwindSafe(|| source.poll(&mut out)));
+            let polled = catching(|| source.poll(&mut out));
             return match self.passed(polled) {
                 Some(Inflowed::More) => Step::Moved,
                 Some(Inflowed::Until(ns)) => Step::Until(ns),

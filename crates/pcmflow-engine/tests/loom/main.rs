@@ -4,32 +4,18 @@
 //! What a poll asserts would be caught by the executor, as a task's panic: polls note what they saw, and the models assert.
 #![cfg(pcmflow_loom)]
 
+#[path = "../../../pcmflow-core/tests/loom/explore.rs"]
+mod explore;
+
 mod executor;
 mod ready;
 mod sleep;
 
+use explore::explore;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use pcmflow_engine::task::{Cx, Executor, Poll, Rest, StepClock, Task, TaskHandle};
 use std::sync::atomic::Ordering;
-
-/// Runs `model` in every execution with at most `preemptions` involuntary switches, and prints how many there were.
-fn explore(name: &str, preemptions: impl Into<Option<usize>>, model: impl Fn() + Sync + Send + 'static) {
-    // Not loom's: counted across executions.
-    let executions = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions.into();
-    builder.max_branches = 100_000;
-    let counted = executions.clone();
-    builder.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        model();
-    });
-    let bound = builder
-        .preemption_bound
-        .map_or("no bound on preemptions".into(), |n| format!("at most {n} preemptions"));
-    println!("loom: {name}: {} executions, {bound}", executions.load(Ordering::Relaxed));
-}
 
 /// What a waker brings, without an ordering of its own: what is seen of it, the wake-up carried. One each: of two that add to one
 /// number loom may show the earlier sum last.

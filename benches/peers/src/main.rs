@@ -73,8 +73,7 @@ impl Measured {
 }
 
 fn all() -> Vec<Measured> {
-    let [give_back, give_back_kept] = give_back::experiments();
-    vec![
+    let mut all = vec![
         Measured::Rounds(x1::experiment()),
         Measured::Rounds(x2::experiment()),
         Measured::Rounds(x3a::one_by_one()),
@@ -88,11 +87,13 @@ fn all() -> Vec<Measured> {
         Measured::Rounds(x5::two_threads_tail()),
         Measured::Rounds(x5c::experiment()),
         Measured::Rounds(preempted::experiment()),
-        Measured::Rounds(give_back),
-        Measured::Rounds(give_back_kept),
+    ];
+    all.extend(give_back::experiments().into_iter().map(Measured::Rounds));
+    all.extend([
         Measured::Report { name: "GiveBack-memory", report: give_back::memory },
         Measured::Report { name: "Overhead", report: overhead::report },
-    ]
+    ]);
+    all
 }
 
 fn main() -> ExitCode {

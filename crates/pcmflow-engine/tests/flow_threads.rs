@@ -10,7 +10,7 @@ use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
 use pcmflow_engine::Priority;
 use pcmflow_engine::flow::*;
 use pcmflow_engine::pressure::Strategy;
-use pcmflow_engine::task::{Clock, Executor, Rest, Spawner};
+use pcmflow_engine::task::{Clock, Executor, Needs, Place, Rest, SpawnError, Spawner, Task, TaskHandle};
 use pcmflow_engine::transform::Shape;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,6 +48,19 @@ fn drive(stop: Arc<AtomicBool>, clock: Arc<Wall>) -> (Spawner, JoinHandle<()>) {
         }
     });
     (told.recv().unwrap(), thread)
+}
+
+/// What is critical to one executor, everything else to another.
+struct Two {
+    critical: Spawner,
+    shared: Spawner,
+}
+
+impl Place for Two {
+    fn place(&self, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+        let spawner = if needs.priority == Priority::Critical { &self.critical } else { &self.shared };
+        spawner.place(needs, task)
+    }
 }
 
 struct Numbers(StreamFormat, u64);
@@ -118,7 +131,7 @@ fn two_threads_edits_and_every_frame_accounted_for() {
     let (critical, first) = drive(stop.clone(), clock.clone());
     let (shared, second) = drive(stop.clone(), clock);
     let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
-    let mut flow = DataFlowCoordinator::new(Executors { critical, shared }, pool);
+    let mut flow = DataFlowCoordinator::new(Two { critical, shared }, pool);
     let format = StreamFormat::new(48_000, 2).unwrap();
     const TOTAL: u64 = 64 * 100_000;
     flow.add_source("source", Shape::new(format), false, Box::new(Numbers(format, TOTAL))).unwrap();

@@ -39,10 +39,18 @@ impl Publisher {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn publish<E: Event>(&mut self, event: &E, now_ns: u64) -> bool {
+        self.publish_as(self.source, event, now_ns)
+    }
+
+    /// As [`publish`](Self::publish), in the name of one of several that share this publisher.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn publish_as<E: Event>(&mut self, source: NameId, event: &E, now_ns: u64) -> bool {
         // Which ring is known when the program is compiled.
         match self.rings[E::TYPE.priority().index()].vacant() {
             Some(slot) => {
-                slot.fill(Record::new(event, self.source, now_ns));
+                slot.fill(Record::new(event, source, now_ns));
                 true
             }
             None => {
@@ -57,8 +65,15 @@ impl Publisher {
     /// Not RT-safe: makes a system call where the bus's driver sleeps.
     pub fn publish_and_wake<E: Event>(&mut self, event: &E, now_ns: u64) -> bool {
         let taken = self.publish(event, now_ns);
-        self.bus.wake();
+        self.wake();
         taken
+    }
+
+    /// Wakes the bus, to deliver what was published.
+    ///
+    /// Not RT-safe: makes a system call where the bus's driver sleeps.
+    pub fn wake(&self) {
+        self.bus.wake();
     }
 
     /// Who publishes.

@@ -12,7 +12,7 @@ use super::task::{Edit, NodeTask, Work};
 use crate::Priority;
 use crate::pressure::Strategy;
 use crate::sync::Arc;
-use crate::task::{Spawner, TaskHandle};
+use crate::task::{Needs, Place, TaskHandle};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError};
 use std::collections::BTreeMap;
@@ -22,33 +22,6 @@ use std::fmt;
 const EDITS: usize = 64;
 /// Reports of one task that may wait.
 const REPORTS: usize = 16;
-
-/// Where tasks are brought: what is critical to a driver of its own.
-///
-/// ```
-/// use pcmflow_engine::flow::Executors;
-/// use pcmflow_engine::task::Executor;
-/// let (_executor, spawner) = Executor::new(16)?;
-/// let all = Executors::one(spawner);
-/// assert_eq!(format!("{:?}", all.critical), format!("{:?}", all.shared));
-/// # Ok::<(), pcmflow_engine::task::SpawnError>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Executors {
-    /// For nodes with a critical pipeline.
-    pub critical: Spawner,
-    /// For all others.
-    pub shared: Spawner,
-}
-
-impl Executors {
-    /// All to one.
-    ///
-    /// Not RT-safe: meant for set-up.
-    pub fn one(spawner: Spawner) -> Self {
-        Self { critical: spawner.clone(), shared: spawner }
-    }
-}
 
 pub(super) struct NodeEntry {
     pub(super) cell: Arc<NodeCell>,
@@ -89,7 +62,7 @@ pub(super) struct NodeEntry {
 /// let (_, source) = StreamInflow::new(reader, BlockSize::of::<256>())?;
 /// let (mut executor, spawner) = Executor::new(8)?;
 /// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
-/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+/// let mut flow = DataFlowCoordinator::new(spawner, pool);
 /// flow.add_source("microphone", Shape::new(format), true, Box::new(source))?;
 /// flow.add_node("count", Ports::sink(None), Box::new(Count))?;
 /// flow.connect(PipelineConfig::new("microphone", "count"))?;
@@ -107,7 +80,7 @@ pub(super) struct NodeEntry {
 pub struct DataFlowCoordinator {
     graph: Graph,
     pool: BufferRecyclingPool,
-    executors: Executors,
+    place: Box<dyn Place>,
     pub(super) nodes: BTreeMap<String, NodeEntry>,
     pub(super) links: BTreeMap<String, Arc<LinkCell>>,
     /// Edits of nodes that run, until the next start.
@@ -117,14 +90,14 @@ pub struct DataFlowCoordinator {
 }
 
 impl DataFlowCoordinator {
-    /// A coordinator without nodes; chunks are made of `pool`.
+    /// A coordinator without nodes: their tasks are brought to `place`, chunks are made of `pool`.
     ///
     /// Not RT-safe: allocates.
-    pub fn new(executors: Executors, pool: BufferRecyclingPool) -> Self {
+    pub fn new(place: impl Place + 'static, pool: BufferRecyclingPool) -> Self {
         Self {
             graph: Graph::default(),
             pool,
-            executors,
+            place: Box::new(place),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             pending: Vec::new(),
@@ -244,15 +217,12 @@ impl DataFlowCoordinator {
     pub fn start(&mut self) -> Result<(), FlowError> {
         let names: Vec<String> = self.nodes.keys().cloned().collect();
         for name in names {
-            let priority = self.priority(&name);
+            let may_block = self.graph.nodes.get(&name).is_some_and(|ports| ports.may_block);
+            let needs = Needs { priority: self.priority(&name), may_block };
             let Some(node) = self.nodes.get_mut(&name) else { continue };
             let Some(task) = node.held.take() else { continue };
-            let executor = match priority {
-                Priority::Critical => &self.executors.critical,
-                _ => &self.executors.shared,
-            };
             let handle =
-                executor.spawn(priority, task).map_err(|reason| FlowError::Spawn { name, reason })?;
+                self.place.place(needs, task).map_err(|reason| FlowError::Spawn { name, reason })?;
             node.handle = Some(handle);
         }
         // Inputs come before what fills them, in the order in which they were asked for.

@@ -42,6 +42,8 @@ pub struct Ports {
     pub output: Output,
     /// How long a frame stays in it, in nanoseconds.
     pub latency_ns: u64,
+    /// Calls of it may wait for something outside: see [`Needs`](crate::task::Needs).
+    pub may_block: bool,
 }
 
 impl Ports {
@@ -63,14 +65,14 @@ impl Ports {
     ///
     /// Not RT-safe: meant for set-up.
     pub fn node(wants: Option<Shape>) -> Self {
-        Self { inputs: 1, wants, output: Output::Same, latency_ns: 0 }
+        Self { inputs: 1, wants, output: Output::Same, ..Self::default() }
     }
 
     /// A node that joins so many inputs of one shape.
     ///
     /// Not RT-safe: meant for set-up.
     pub fn join(inputs: u32, shape: Shape) -> Self {
-        Self { inputs, wants: Some(shape), output: Output::Shape(shape), latency_ns: 0 }
+        Self { inputs, wants: Some(shape), output: Output::Shape(shape), ..Self::default() }
     }
 }
 

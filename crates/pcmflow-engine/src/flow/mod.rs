@@ -53,7 +53,7 @@ mod wait;
 
 pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;
-pub use coordinator::{DataFlowCoordinator, Executors};
+pub use coordinator::DataFlowCoordinator;
 pub use error::FlowError;
 pub use graph::{Edge, Graph, GraphError, Output, Ports};
 pub use join::{Join, Missing};

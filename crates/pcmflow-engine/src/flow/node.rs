@@ -1,6 +1,7 @@
 //! What a flow is made of: sources, nodes and sinks, as a user's module implements them.
 
 use super::outlet::Outlet;
+use crate::task::{Clock, Waker};
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{Gap, Timeline};
@@ -88,6 +89,8 @@ pub enum Inflowed {
     More,
     /// It has nothing before this time, in nanoseconds of the clock.
     Until(u64),
+    /// It has nothing before somebody wakes it, by the [waker](Out::waker) that it was given.
+    Woken,
     /// It is over.
     End,
 }
@@ -136,7 +139,8 @@ pub struct Out<'a> {
     pub(super) outlets: &'a mut [Outlet],
     pub(super) given: &'a mut Timeline,
     pub(super) pool: &'a BufferRecyclingPool,
-    pub(super) now_ns: u64,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) waker: &'a Waker,
     /// A sink gives nothing: what it was handed counts as consumed.
     pub(super) sink: bool,
 }
@@ -196,10 +200,17 @@ impl Out<'_> {
         self.pool
     }
 
-    /// When this poll began or the last packet was taken, in nanoseconds of the driver's clock.
+    /// The time now, in nanoseconds of the driver's clock.
+    ///
+    /// Not RT-safe: may make a system call.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// What wakes the task of this node: for whoever brings it something.
     ///
     /// RT-safe: wait-free, no allocation.
-    pub fn now_ns(&self) -> u64 {
-        self.now_ns
+    pub fn waker(&self) -> &Waker {
+        self.waker
     }
 }

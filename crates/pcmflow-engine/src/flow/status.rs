@@ -22,7 +22,7 @@ use std::sync::PoisonError;
 /// use pcmflow_engine::transform::Shape;
 /// let (_executor, spawner) = Executor::new(16)?;
 /// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
-/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+/// let mut flow = DataFlowCoordinator::new(spawner, pool);
 /// let mono = StreamFormat::new(48_000, 1)?;
 /// for name in ["first", "second"] {
 ///     let join = Box::new(Join::new(2, mono, Missing::Gap));
@@ -54,7 +54,7 @@ pub struct NodeStatus {
 /// use pcmflow_engine::transform::Shape;
 /// let (_executor, spawner) = Executor::new(16)?;
 /// let pool = BufferRecyclingPool::new(PoolConfig::default())?;
-/// let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+/// let mut flow = DataFlowCoordinator::new(spawner, pool);
 /// let mono = StreamFormat::new(48_000, 1)?;
 /// for name in ["first", "second"] {
 ///     let join = Box::new(Join::new(2, mono, Missing::Gap));

@@ -1,6 +1,7 @@
 //! What a task is handed when it is polled: time, a budget, and its own waker.
 
 use super::Waker;
+use crate::event::{Event, NameId, Publisher};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,8 +90,9 @@ impl Clock for StepClock {
 /// ```
 #[derive(Debug)]
 pub struct Cx<'a> {
-    clock: &'a dyn Clock,
-    waker: &'a Waker,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) waker: &'a Waker,
+    pub(crate) events: Option<&'a mut Publisher>,
     budget: u32,
 }
 
@@ -99,7 +101,14 @@ impl<'a> Cx<'a> {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn new(clock: &'a dyn Clock, waker: &'a Waker, budget: u32) -> Self {
-        Self { clock, waker, budget }
+        Self { clock, waker, events: None, budget }
+    }
+
+    /// With what publishes.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn publishing(self, events: Option<&'a mut Publisher>) -> Self {
+        Self { events, ..self }
     }
 
     /// The time now, in nanoseconds of the driver's clock: a poll sees time pass within itself.
@@ -124,6 +133,18 @@ impl<'a> Cx<'a> {
         let left = self.budget > 0;
         self.budget = self.budget.saturating_sub(1);
         left
+    }
+
+    /// Publishes an event in the name of `source` ([`Publisher::publish_as`]), and wakes the bus. False where it was lost, which
+    /// the bus counts, or where this executor [publishes nothing](super::Executor::publish_by).
+    ///
+    /// Not RT-safe: makes a system call where the bus's driver sleeps.
+    pub fn publish<E: Event>(&mut self, source: NameId, event: &E) -> bool {
+        let now_ns = self.clock.now_ns();
+        let Some(events) = &mut self.events else { return false };
+        let taken = events.publish_as(source, event, now_ns);
+        events.wake();
+        taken
     }
 
     /// What wakes this task: to be given to whoever brings it work.

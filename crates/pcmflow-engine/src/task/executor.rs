@@ -8,6 +8,8 @@ use super::waker::Shared;
 use super::{Clock, Cx, Poll, SpawnError, Spawner, Unpark};
 use crate::Priority;
 use crate::catching::catching;
+use crate::event::types::TaskPanicked;
+use crate::event::{NameId, Publisher};
 use crate::mutant::{is as mutant, weakened};
 use crate::sync::{Arc, Mutex, Ordering};
 use core::fmt;
@@ -100,6 +102,7 @@ pub struct Executor {
     panics: Vec<TaskPanic>,
     panics_total: u64,
     tasks: usize,
+    events: Option<Publisher>,
 }
 
 impl Executor {
@@ -157,8 +160,17 @@ impl Executor {
             panics: Vec::new(),
             panics_total: 0,
             tasks: 0,
+            events: None,
         };
         Ok((executor, Spawner { shared, inbox, tasks_max }))
+    }
+
+    /// From now on its tasks publish by this ([`Cx::publish`]), and it tells of those that panic
+    /// ([`TaskPanicked`]).
+    ///
+    /// Not RT-safe: a driver's.
+    pub fn publish_by(&mut self, events: Publisher) {
+        self.events = Some(events);
     }
 
     /// Polls ready tasks until there are none, or for some hundred polls; says when there will be more to do.
@@ -267,11 +279,11 @@ impl Executor {
         let Some(Entry { task, priority, waker, state }) = &mut self.entries[index] else { return };
         // Relaxed: the wake-up carried it.
         if state.load(Ordering::Relaxed) == REMOVED {
-            return self.end(index, ENDED);
+            return self.end(index, ENDED, now_ns);
         }
         self.polls[priority.index()] += 1;
         self.shared.polling.begin(index, now_ns);
-        let mut cx = Cx::new(clock, waker, Self::BUDGET);
+        let mut cx = Cx::new(clock, waker, Self::BUDGET).publishing(self.events.as_mut());
         let polled = catching(|| task.poll(&mut cx));
         self.shared.polling.end();
         if mutant("poll-clears-afterwards") {
@@ -284,17 +296,17 @@ impl Executor {
             }
             Ok(Poll::Idle) => u64::MAX,
             Ok(Poll::IdleUntil(due_ns)) => due_ns,
-            Ok(Poll::Done) => return self.end(index, ENDED),
+            Ok(Poll::Done) => return self.end(index, ENDED, now_ns),
             Err(message) => {
-                self.note(index, message);
-                return self.end(index, PANICKED);
+                self.note(index, message, now_ns);
+                return self.end(index, PANICKED, now_ns);
             }
         };
         self.timers.set(index, due_ns);
     }
 
     /// Drops a task and frees its place.
-    fn end(&mut self, index: usize, how: u64) {
+    fn end(&mut self, index: usize, how: u64, now_ns: u64) {
         let Some(Entry { task, state, .. }) = self.entries[index].take() else { return };
         self.timers.set(index, u64::MAX);
         self.tasks -= 1;
@@ -302,7 +314,7 @@ impl Executor {
         let dropped = catching(|| drop(task));
         let how = if dropped.is_err() { PANICKED } else { how };
         if let Err(message) = dropped {
-            self.note(index, message);
+            self.note(index, message, now_ns);
         }
         let freed = self.freed.push(index);
         debug_assert!(freed.is_ok(), "there is room for as many as there are places");
@@ -310,8 +322,12 @@ impl Executor {
         state.store(how, weakened("end-relaxed", Ordering::Release));
     }
 
-    fn note(&mut self, index: usize, message: String) {
+    fn note(&mut self, index: usize, message: String, now_ns: u64) {
         self.panics_total += 1;
+        if let Some(events) = &mut self.events {
+            let panics = self.panics_total;
+            events.publish_and_wake(&TaskPanicked { task: NameId::NONE, panics }, now_ns);
+        }
         if self.panics.len() < Self::PANICS_KEPT {
             self.panics.push(TaskPanic { index, message });
         }
@@ -328,7 +344,7 @@ impl Drop for Executor {
             self.tasks += 1;
         }
         for index in 0..self.entries.len() {
-            self.end(index, ENDED);
+            self.end(index, ENDED, 0);
         }
     }
 }

@@ -18,6 +18,7 @@
 mod cx;
 mod executor;
 mod pending;
+mod place;
 #[cfg(not(pcmflow_loom))]
 mod ready;
 /// For the model checker, with threads of its own.
@@ -29,6 +30,7 @@ mod waker;
 
 pub use cx::{Clock, Cx, StepClock};
 pub use executor::{Executor, Rest, TaskPanic};
+pub use place::{Needs, Place};
 pub use spawn::{SpawnError, Spawner, TaskHandle};
 pub use waker::{Unpark, Waker};
 

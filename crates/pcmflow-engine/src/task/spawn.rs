@@ -37,6 +37,12 @@ pub enum SpawnError {
         /// As many as it was made for.
         tasks_max: usize,
     },
+    /// There is nobody to drive an executor for it.
+    #[error("nobody can drive a task's executor: {reason}")]
+    NoDriver {
+        /// Why not.
+        reason: String,
+    },
     /// The executor is gone, and polls nothing any more.
     #[error("the executor is gone")]
     Gone,

@@ -53,7 +53,7 @@ fn flow() -> (Executor, StepClock, DataFlowCoordinator) {
     let classes = vec![ClassConfig { samples: 1_024, buffers_max: 256, buffers_prewarm: 256 }];
     let pool = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() }).unwrap();
     let (executor, spawner) = Executor::new(16).unwrap();
-    let mut flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+    let mut flow = DataFlowCoordinator::new(spawner, pool);
     flow.add_source("source", Shape::new(format), true, Box::new(Steady(0, format))).unwrap();
     flow.add_node("pass", Ports::node(None), Box::new(Pass)).unwrap();
     flow.connect(PipelineConfig::new("source", "pass")).unwrap();

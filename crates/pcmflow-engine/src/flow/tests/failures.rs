@@ -4,11 +4,24 @@ use super::super::*;
 use super::witness::*;
 use crate::Priority;
 use crate::pressure::Strategy;
-use crate::task::{Clock, Executor};
+use crate::task::{Clock, Executor, Needs, Place, SpawnError, Spawner, Task, TaskHandle};
 use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::ledger::LossCause;
 use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
+
+/// What is critical to one executor, everything else to another.
+struct Two {
+    critical: Spawner,
+    shared: Spawner,
+}
+
+impl Place for Two {
+    fn place(&self, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+        let spawner = if needs.priority == Priority::Critical { &self.critical } else { &self.shared };
+        spawner.place(needs, task)
+    }
+}
 
 #[test]
 fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {
@@ -102,7 +115,7 @@ fn a_sink_that_never_reads_holds_up_only_what_may_wait_for_it() {
         let (mut rests, shared) = Executor::new(4).unwrap();
         bench.executor = driven;
         let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
-        bench.flow = DataFlowCoordinator::new(Executors { critical, shared }, pool);
+        bench.flow = DataFlowCoordinator::new(Two { critical, shared }, pool);
         bench
             .source("source", Numbers { every_ns: 1_000_000, ..Numbers::new(format(48_000, 1), 48, 48_000) });
         let (reads, never) = (bench.witness("reads", None, 1.0), bench.witness("never", None, 1.0));

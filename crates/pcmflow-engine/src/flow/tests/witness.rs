@@ -184,7 +184,7 @@ impl Bench {
     pub(super) fn new() -> Self {
         let (executor, spawner) = Executor::new(4_096).unwrap();
         let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
-        let flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
+        let flow = DataFlowCoordinator::new(spawner, pool);
         Self { executor, clock: StepClock::default(), flow }
     }
 

@@ -87,6 +87,13 @@ impl LinkGauge {
         self.shared.writer.evicted() + self.shared.reader.evicted()
     }
 
+    /// Frames that the producer gave up, by cause.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn lost(&self) -> Losses {
+        self.shared.writer.lost()
+    }
+
     /// How many chunks passed, were refused, evicted and thrown out.
     ///
     /// RT-safe: wait-free, no allocation.

@@ -1,6 +1,7 @@
 //! What an event is: a plain type of a few words, with a name and a priority.
 
 use crate::Priority;
+use crate::pressure::{Reason, Strategy};
 use core::any::TypeId;
 use core::fmt;
 use pcmflow_core::format::{Frames, StreamPosition};
@@ -226,6 +227,26 @@ impl EventField for Priority {
     }
     fn from_word(word: u64) -> Self {
         Self::ALL.get(word as usize).copied().unwrap_or_default()
+    }
+}
+
+impl EventField for Strategy {
+    const SHOW: Show = Show::Word(|word| Self::from_word(word).name());
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+    fn from_word(word: u64) -> Self {
+        Self::ALL.get(word as usize).map_or(Self::Block, |(_, strategy)| *strategy)
+    }
+}
+
+impl EventField for Reason {
+    const SHOW: Show = Show::Word(|word| Self::from_word(word).name());
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+    fn from_word(word: u64) -> Self {
+        Self::ALL.get(word as usize).copied().unwrap_or(Self::Exhausted)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::{Event, EventField, EventType, NameId, Show};
 use crate::module::ModuleState;
+use crate::pressure::{Reason, Strategy};
 use crate::{Priority, events};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::LossCause;
@@ -209,6 +210,18 @@ events! {
         pub duration_ns: u64,
     }
 
+    /// Something else is done about back-pressure from now on.
+    pub struct StrategyChanged: High {
+        /// The pipeline.
+        pub pipeline: NameId,
+        /// What was done.
+        pub from: Strategy,
+        /// What is done now.
+        pub to: Strategy,
+        /// Why.
+        pub reason: Reason,
+    }
+
     /// A pipeline does not work any more.
     pub struct PipelineFailure: Critical {
         /// The pipeline.
@@ -354,6 +367,7 @@ pub const ALL: &[&EventType] = &[
     DataFlowEnded::TYPE,
     BackpressureDetected::TYPE,
     BackpressureCleared::TYPE,
+    StrategyChanged::TYPE,
     PipelineFailure::TYPE,
     FlowRecovery::TYPE,
     FormatChanged::TYPE,

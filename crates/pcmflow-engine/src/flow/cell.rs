@@ -1,6 +1,7 @@
 //! What a node's task shares with whoever looks.
 
 use super::books::{NodeBooks, Tally};
+use crate::event::NameId;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{Settled, Timeline};
@@ -34,19 +35,23 @@ const STATES: [State; 5] = [State::Waiting, State::Running, State::Ended, State:
 
 #[derive(Debug, Default)]
 pub(super) struct NodeCell {
+    /// The node's name, in events.
+    pub(super) id: NameId,
     state: AtomicU64,
     pub(super) given: Tally,
     /// The last cut that was compared, its position plus one.
     settled: AtomicU64,
     settled_unaccounted: AtomicU64,
-    /// Reports that did not fit. Stored by the task.
-    pub(super) untold: AtomicU64,
     /// What it failed with.
     error: Mutex<Option<String>>,
     books: Mutex<NodeBooks>,
 }
 
 impl NodeCell {
+    pub(super) fn new(id: NameId) -> Self {
+        Self { id, ..Self::default() }
+    }
+
     pub(super) fn set_state(&self, state: State) {
         self.state.store(state as u64, Ordering::Release);
     }

@@ -4,31 +4,35 @@ use super::adapter::Adapter;
 use super::cell::{NodeCell, State};
 use super::error::FlowError;
 use super::graph::{Graph, Output, Ports};
-use super::link::{LinkCell, LinkConfig, link};
+use super::link::{LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
-use super::report::Told;
 use super::spec::PipelineConfig;
 use super::task::{Edit, NodeTask, Work};
+use super::telemetry::{Observed, Telemetry};
 use crate::Priority;
+use crate::event::types::{PipelineRegistered, PipelineRemoved};
+use crate::event::{Event, NameId};
+use crate::metrics::MeterReader;
 use crate::pressure::Strategy;
 use crate::sync::Arc;
 use crate::task::{Needs, Place, TaskHandle};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError};
+use pcmflow_core::ring::{CircularBuffer, Producer, PushError};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Edits that may wait for a task.
 const EDITS: usize = 64;
-/// Reports of one task that may wait.
-const REPORTS: usize = 16;
+
+pub(super) struct LinkEntry {
+    pub(super) cell: Arc<LinkCell>,
+    pub(super) reader: Option<MeterReader>,
+}
 
 pub(super) struct NodeEntry {
     pub(super) cell: Arc<NodeCell>,
     edits: Producer<Edit>,
-    pub(super) reports: Consumer<Told>,
-    /// Reports that did not fit, as far as they were told of.
-    pub(super) untold: u64,
+    pub(super) reader: Option<MeterReader>,
     /// Until it is started.
     held: Option<Box<NodeTask>>,
     handle: Option<TaskHandle>,
@@ -82,11 +86,12 @@ pub struct DataFlowCoordinator {
     pool: BufferRecyclingPool,
     place: Box<dyn Place>,
     pub(super) nodes: BTreeMap<String, NodeEntry>,
-    pub(super) links: BTreeMap<String, Arc<LinkCell>>,
+    pub(super) links: BTreeMap<String, LinkEntry>,
     /// Edits of nodes that run, until the next start.
     pending: Vec<(String, Edit)>,
     pub(super) gone_nodes: Vec<(String, Arc<NodeCell>)>,
     pub(super) gone_links: Vec<(String, Arc<LinkCell>)>,
+    pub(super) observed: Option<Observed>,
 }
 
 impl DataFlowCoordinator {
@@ -103,7 +108,19 @@ impl DataFlowCoordinator {
             pending: Vec::new(),
             gone_nodes: Vec::new(),
             gone_links: Vec::new(),
+            observed: None,
         }
+    }
+
+    /// Publishes what happens, and measures what is added from now on.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`FlowError::Events`] where the bus has no memory for a publisher.
+    pub fn observe(&mut self, telemetry: Telemetry) -> Result<(), FlowError> {
+        self.observed = Some(Observed::new(telemetry)?);
+        Ok(())
     }
 
     /// What is connected with what.
@@ -143,14 +160,19 @@ impl DataFlowCoordinator {
     fn add(&mut self, name: &str, ports: Ports, live: bool, work: Work) -> Result<(), FlowError> {
         let memory = |reason| FlowError::Memory { name: name.to_owned(), reason };
         let (edits, edits_out) = CircularBuffer::with_capacity(EDITS).map_err(memory)?.split();
-        let (reports_in, reports) = CircularBuffer::with_capacity(REPORTS).map_err(memory)?.split();
         self.graph.add(name, ports)?;
-        let cell = Arc::new(NodeCell::default());
-        let held =
-            Some(Box::new(NodeTask::new(work, edits_out, reports_in, self.pool.clone(), cell.clone())));
-        self.nodes
-            .insert(name.to_owned(), NodeEntry { cell, edits, reports, untold: 0, held, handle: None, live });
+        let (meter, reader) = self.observed.as_ref().and_then(|observed| observed.meter(0)).unzip();
+        let cell = Arc::new(NodeCell::new(self.id(name)));
+        let mut task = Box::new(NodeTask::new(work, edits_out, self.pool.clone(), cell.clone()));
+        task.meter = meter;
+        let entry = NodeEntry { cell, edits, reader, held: Some(task), handle: None, live };
+        self.nodes.insert(name.to_owned(), entry);
         Ok(())
+    }
+
+    /// What a name is in events.
+    fn id(&self, name: &str) -> NameId {
+        self.observed.as_ref().map_or(NameId::NONE, |observed| observed.id(name))
     }
 
     /// Adds a pipeline.
@@ -176,13 +198,16 @@ impl DataFlowCoordinator {
             latency_ns_max: u64::from(config.latency_ms_max) * 1_000_000,
             live,
         };
+        let names =
+            LinkNames { pipeline: self.id(&pipeline), from: self.id(&config.from), to: self.id(&config.to) };
+        let priority = config.priority;
         let edge = self.graph.connect(config)?;
         let (from, to, input) =
             (edge.config.from.clone(), edge.config.to.clone(), edge.config.input as usize);
         let made = Adapter::new(edge)
             .map_err(|reason| FlowError::Plan { pipeline: pipeline.clone(), reason })
             .and_then(|adapter| {
-                let ends = link(&pipeline, link_config)
+                let ends = link(names, link_config)
                     .map_err(|reason| FlowError::Link { pipeline: pipeline.clone(), reason })?;
                 Ok((adapter, ends))
             });
@@ -194,6 +219,11 @@ impl DataFlowCoordinator {
             }
         };
         inlet.adapter = adapter;
+        let (meter, reader) =
+            self.observed.as_ref().and_then(|observed| observed.meter(link_config.latency_ns_max)).unzip();
+        if let Some(meter) = meter {
+            inlet.measure(meter);
+        }
         match self.nodes.get_mut(&to).and_then(|node| node.held.as_mut()) {
             Some(task) => task.inlets.push((input, inlet)),
             None => self.pending.push((to, Edit::Input(input, Box::new(inlet)))),
@@ -202,10 +232,18 @@ impl DataFlowCoordinator {
             Some(task) => task.outlets.push(outlet),
             None => self.pending.push((from, Edit::Attach(Box::new(outlet)))),
         }
-        if let Some(before) = self.links.insert(pipeline.clone(), cell) {
-            self.gone_links.push((pipeline, before));
+        let LinkNames { pipeline: id, from, to } = names;
+        self.publish(id, &PipelineRegistered { pipeline: id, from, to, priority });
+        if let Some(before) = self.links.insert(pipeline.clone(), LinkEntry { cell, reader }) {
+            self.gone_links.push((pipeline, before.cell));
         }
         Ok(())
+    }
+
+    pub(super) fn publish<E: Event>(&mut self, source: NameId, event: &E) {
+        if let Some(observed) = &mut self.observed {
+            observed.publish(source, event);
+        }
     }
 
     /// Starts what was added since the last start.
@@ -221,8 +259,7 @@ impl DataFlowCoordinator {
             let needs = Needs { priority: self.priority(&name), may_block };
             let Some(node) = self.nodes.get_mut(&name) else { continue };
             let Some(task) = node.held.take() else { continue };
-            let handle =
-                self.place.place(needs, task).map_err(|reason| FlowError::Spawn { name, reason })?;
+            let handle = self.place.place(needs, task).map_err(|reason| FlowError::Spawn { name, reason })?;
             node.handle = Some(handle);
         }
         // Inputs come before what fills them, in the order in which they were asked for.
@@ -265,8 +302,8 @@ impl DataFlowCoordinator {
     }
 
     fn detach(&mut self, name: &str, config: &PipelineConfig) -> Result<(), FlowError> {
-        let Some(cell) = self.links.remove(name) else { return Ok(()) };
-        self.gone_links.push((name.to_owned(), cell.clone()));
+        let Some(LinkEntry { cell, .. }) = self.links.remove(name) else { return Ok(()) };
+        self.gone(name, cell.clone());
         self.pending.retain(|(_, edit)| match edit {
             Edit::Attach(outlet) => !Arc::ptr_eq(&outlet.cell, &cell),
             Edit::Input(_, inlet) => !Arc::ptr_eq(&inlet.cell, &cell),
@@ -280,6 +317,13 @@ impl DataFlowCoordinator {
             None => self.edit(&config.from, Edit::Detach(cell))?,
         }
         Ok(())
+    }
+
+    /// A pipeline was taken out.
+    fn gone(&mut self, name: &str, cell: Arc<LinkCell>) {
+        let (pipeline, frames_lost) = (cell.names.pipeline, cell.lost().total());
+        self.publish(pipeline, &PipelineRemoved { pipeline, frames_lost });
+        self.gone_links.push((name.to_owned(), cell));
     }
 
     /// Takes a node out, with the pipelines that begin or end there. What waits for it is lost, posted as
@@ -296,8 +340,8 @@ impl DataFlowCoordinator {
         for edge in &edges {
             if edge.config.to == name {
                 self.detach(&edge.config.name(), &edge.config)?;
-            } else if let Some(cell) = self.links.remove(&edge.config.name()) {
-                self.gone_links.push((edge.config.name(), cell));
+            } else if let Some(LinkEntry { cell, .. }) = self.links.remove(&edge.config.name()) {
+                self.gone(&edge.config.name(), cell);
             }
         }
         if let Some(node) = self.nodes.remove(name) {
@@ -317,7 +361,7 @@ impl DataFlowCoordinator {
         edge.config.strategy = strategy;
         let from = edge.config.from.clone();
         self.graph.edges.insert(pipeline.to_owned(), edge);
-        let Some(cell) = self.links.get(pipeline).cloned() else { return Ok(()) };
+        let Some(cell) = self.links.get(pipeline).map(|entry| entry.cell.clone()) else { return Ok(()) };
         match self.nodes.get_mut(&from).and_then(|node| node.held.as_mut()) {
             Some(task) => {
                 for outlet in task.outlets.iter_mut().filter(|outlet| Arc::ptr_eq(&outlet.cell, &cell)) {

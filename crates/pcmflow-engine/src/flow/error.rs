@@ -3,6 +3,7 @@
 use super::cell::State;
 use super::graph::GraphError;
 use super::link::LinkError;
+use crate::event::EventError;
 use crate::task::SpawnError;
 use crate::transform::PlanError;
 use pcmflow_core::ring::RingError;
@@ -47,6 +48,9 @@ pub enum FlowError {
         /// Why.
         reason: RingError,
     },
+    /// The bus has no memory for what the flow publishes by.
+    #[error("what the flow publishes by: {0}")]
+    Events(#[from] EventError),
     /// A task could not be brought to its executor.
     #[error("node {name}: {reason}")]
     Spawn {

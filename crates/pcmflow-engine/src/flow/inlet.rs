@@ -1,9 +1,12 @@
 //! The receiving end of a link, with what makes of its chunks the format that the node wants.
 
 use super::adapter::Adapter;
+use super::inlet_news::InletNews;
 use super::link::{LinkCell, UNBEGUN};
+use crate::metrics::Meter;
 use crate::sync::{Arc, Ordering};
-use pcmflow_core::chunk::{ChunkConsumer, Packet};
+use crate::task::Cx;
+use pcmflow_core::chunk::{ChunkConsumer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{CutMark, EdgeSnapshot, Gap, LossCause, Losses, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
@@ -11,6 +14,9 @@ use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
+
+/// The receiving end of a ring, and what looks at it.
+pub(super) type Ring = (ChunkConsumer, LinkGauge);
 
 /// What a look at a link came to.
 #[derive(Debug)]
@@ -29,7 +35,8 @@ pub(super) enum Taken {
 #[derive(Debug)]
 pub(super) struct Inlet {
     link: ChunkConsumer,
-    successors: Consumer<ChunkConsumer>,
+    gauge: LinkGauge,
+    successors: Consumer<Ring>,
     /// The books of the rings before this one.
     past: EdgeSnapshot,
     pub(super) adapter: Adapter,
@@ -39,6 +46,7 @@ pub(super) struct Inlet {
     begun: bool,
     ended: bool,
     latency_ns_max: u64,
+    news: InletNews,
     /// Something was taken since the other end was notified.
     moved: bool,
     pub(super) cell: Arc<LinkCell>,
@@ -58,8 +66,8 @@ impl Drop for Farewell {
 
 impl Inlet {
     pub(super) fn new(
-        link: ChunkConsumer,
-        successors: Consumer<ChunkConsumer>,
+        (link, gauge): Ring,
+        successors: Consumer<Ring>,
         latency_ns_max: u64,
         cell: Arc<LinkCell>,
     ) -> Self {
@@ -73,6 +81,7 @@ impl Inlet {
         };
         Self {
             link,
+            gauge,
             successors,
             past,
             adapter: Adapter::default(),
@@ -81,6 +90,7 @@ impl Inlet {
             begun: false,
             ended: false,
             latency_ns_max,
+            news: InletNews::new(cell.names.pipeline),
             moved: false,
             _farewell: Farewell(cell.clone()),
             cell,
@@ -110,7 +120,7 @@ impl Inlet {
     }
 
     /// Takes one packet from the link.
-    pub(super) fn take(&mut self, pool: &BufferRecyclingPool, now_ns: u64) -> Taken {
+    pub(super) fn take(&mut self, pool: &BufferRecyclingPool, now_ns: u64, cx: &mut Cx<'_>) -> Taken {
         loop {
             let closed = self.link.is_closed();
             // The place is there before anything is sent.
@@ -124,6 +134,7 @@ impl Inlet {
                 }
                 if !self.ended {
                     self.ended = true;
+                    self.news.ended(&self.taken, now_ns, cx);
                     let ready = &mut self.ready;
                     self.adapter.finish(pool, &mut |packet| ready.push_back(packet));
                 }
@@ -136,16 +147,24 @@ impl Inlet {
                 Packet::Chunk(chunk) => {
                     self.taken.deliver(chunk.position(), chunk.span());
                     let age_ns = now_ns.saturating_sub(chunk.timestamp_ns());
-                    if self.latency_ns_max > 0 && age_ns > self.latency_ns_max {
+                    let late_ns = match self.latency_ns_max {
+                        0 => 0,
+                        limit_ns => age_ns.saturating_sub(limit_ns),
+                    };
+                    if late_ns > 0 {
                         // Only this end stores it.
                         let missed = self.cell.missed.load(Ordering::Relaxed);
                         self.cell.missed.store(missed + 1, Ordering::Relaxed);
                     }
+                    self.news.taken(&chunk, now_ns, late_ns, cx);
                     self.adapter.process(chunk, pool, &mut emit);
                 }
                 Packet::Mark(Mark::Gap(gap)) => {
                     self.taken.lose(gap);
                     self.adapter.gap(gap, pool, &mut emit);
+                    // Only what was lost here is news here: what is passed on was told before.
+                    let lost = self.past.lost + self.past.evicted + self.gauge.lost() + self.gauge.evicted();
+                    self.news.lost(gap, lost.total(), cx);
                 }
                 Packet::Mark(Mark::Cut(cut)) => return self.settle(cut),
                 // What links may carry one day.
@@ -167,7 +186,9 @@ impl Inlet {
     fn follow(&mut self) -> bool {
         let Some(next) = self.successors.pop() else { return false };
         self.past = self.edge();
-        self.link = next;
+        (self.link, self.gauge) = next;
+        let lost = self.past.lost + self.past.evicted;
+        *self.cell.past_lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
         true
     }
 
@@ -203,6 +224,18 @@ impl Inlet {
                 self.ended = true;
                 return true;
             }
+        }
+    }
+
+    /// Counts from now on by this.
+    pub(super) fn measure(&mut self, meter: Meter) {
+        self.news.meter = Some(meter);
+    }
+
+    /// A poll begins: so many chunks wait.
+    pub(super) fn look(&mut self) {
+        if let Some(meter) = &mut self.news.meter {
+            meter.depth(self.gauge.occupancy() as u64);
         }
     }
 

@@ -5,11 +5,14 @@ use super::books::{LinkBooks, Tally};
 use super::inlet::Inlet;
 use super::outlet::Outlet;
 use super::wait::Wait;
+use crate::event::NameId;
 use crate::pressure::{BackpressureController, ControllerConfig, ControllerError, Strategy};
 use crate::sync::{Arc, AtomicU64, Mutex};
 use pcmflow_core::chunk::{AudioRingBuffer, LinkGauge};
+use pcmflow_core::ledger::Losses;
 use pcmflow_core::pressure::PressureStats;
 use pcmflow_core::ring::{CircularBuffer, RingError};
+use std::sync::PoisonError;
 
 /// Links that may wait for the receiving end behind the one it is at: the strategy may change so often before it looks.
 const SUCCESSORS: usize = 4;
@@ -26,11 +29,18 @@ pub(super) struct LinkConfig {
     pub(super) live: bool,
 }
 
+/// What a link and its ends are called in events.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LinkNames {
+    pub(super) pipeline: NameId,
+    pub(super) from: NameId,
+    pub(super) to: NameId,
+}
+
 /// What both ends of a link share with each other and with whoever looks.
 #[derive(Debug)]
 pub(super) struct LinkCell {
-    /// The pipeline's.
-    pub(super) name: String,
+    pub(super) names: LinkNames,
     pub(super) sender: Wait,
     pub(super) receiver: Wait,
     /// Where on the source's timeline the link begins; `u64::MAX` before it is attached.
@@ -39,12 +49,22 @@ pub(super) struct LinkCell {
     pub(super) taken: Tally,
     /// Chunks that were taken too late.
     pub(super) missed: AtomicU64,
+    /// What the rings before the one in use have lost. Locked when another takes over, and by who looks.
+    pub(super) past_lost: Mutex<Losses>,
     /// Of the ring in use. Locked when that changes, and by who looks.
     pub(super) gauge: Mutex<LinkGauge>,
     /// Back-pressure, as of its last edge, and the strategy in force. Locked at edges, and by who looks.
     pub(super) pressure: Mutex<(PressureStats, Strategy)>,
     /// The books, closed by each end when it goes.
     pub(super) books: Mutex<LinkBooks>,
+}
+
+impl LinkCell {
+    /// What was lost here, by cause: given up where it was full, or evicted.
+    pub(super) fn lost(&self) -> Losses {
+        let gauge = self.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.past_lost.lock().unwrap_or_else(PoisonError::into_inner) + gauge.lost() + gauge.evicted()
+    }
 }
 
 /// Not yet attached.
@@ -80,25 +100,30 @@ pub(super) fn controller(strategy: Strategy) -> Result<BackpressureController, C
 }
 
 /// Makes both ends.
-pub(super) fn link(name: &str, config: LinkConfig) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {
+pub(super) fn link(
+    names: LinkNames,
+    config: LinkConfig,
+) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {
     let evicting = config.strategy == Strategy::DropOldest;
     let ring = ring(config.packets, evicting)?;
     let controller = controller(config.strategy)?;
     let (successors_in, successors_out) = CircularBuffer::with_capacity(SUCCESSORS)?.split();
     let cell = Arc::new(LinkCell {
-        name: name.to_owned(),
+        names,
         sender: Wait::default(),
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),
         taken: Tally::default(),
         missed: AtomicU64::new(0),
+        past_lost: Mutex::new(Losses::default()),
         gauge: Mutex::new(ring.gauge()),
         pressure: Mutex::new((PressureStats::default(), config.strategy)),
         books: Mutex::new(LinkBooks::default()),
     });
     let gauge = ring.gauge();
     let (producer, consumer) = ring.split();
-    let outlet = Outlet::new(config, producer, gauge, evicting, successors_in, controller, cell.clone());
-    let inlet = Inlet::new(consumer, successors_out, config.latency_ns_max, cell.clone());
+    let outlet =
+        Outlet::new(config, producer, gauge.clone(), evicting, successors_in, controller, cell.clone());
+    let inlet = Inlet::new((consumer, gauge), successors_out, config.latency_ns_max, cell.clone());
     Ok((outlet, inlet, cell))
 }

@@ -40,15 +40,16 @@ mod draw;
 mod error;
 mod graph;
 mod inlet;
+mod inlet_news;
 mod join;
 mod link;
 mod node;
 mod outlet;
-mod report;
 mod spec;
 mod status;
 mod stream_inflow;
 mod task;
+mod telemetry;
 mod wait;
 
 pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
@@ -59,10 +60,10 @@ pub use graph::{Edge, Graph, GraphError, Output, Ports};
 pub use join::{Join, Missing};
 pub use link::LinkError;
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};
-pub use report::FlowReport;
 pub use spec::{FlowSpec, FormatSpec, NodeSpec, PipelineConfig};
 pub use status::{FlowStatus, NodeStatus, PipelineStatus};
-pub use stream_inflow::{StreamFeed, StreamInflow};
+pub use stream_inflow::{StreamCaller, StreamFeed, StreamInflow};
+pub use telemetry::Telemetry;
 
 #[cfg(all(test, not(pcmflow_loom)))]
 mod tests;

@@ -1,9 +1,12 @@
 //! What a flow is made of: sources, nodes and sinks, as a user's module implements them.
 
 use super::outlet::Outlet;
+use crate::event::types::{FormatChanged, GapOpened, SourceStarted};
+use crate::event::{Event, NameId, Publisher};
+use crate::metrics::Meter;
 use crate::task::{Clock, Waker};
 use pcmflow_core::chunk::AudioChunk;
-use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{Gap, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
 
@@ -141,8 +144,24 @@ pub struct Out<'a> {
     pub(super) pool: &'a BufferRecyclingPool,
     pub(super) clock: &'a dyn Clock,
     pub(super) waker: &'a Waker,
-    /// A sink gives nothing: what it was handed counts as consumed.
-    pub(super) sink: bool,
+    pub(super) events: Option<&'a mut Publisher>,
+    pub(super) meter: Option<&'a mut Meter>,
+    /// The node's name.
+    pub(super) id: NameId,
+    /// When this poll began or the last packet was taken.
+    pub(super) at_ns: u64,
+    pub(super) role: Role,
+    /// What a source gave last.
+    pub(super) format: &'a mut Option<StreamFormat>,
+}
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Source,
+    Node,
+    /// It gives nothing: what it was handed counts as consumed.
+    Sink,
 }
 
 impl Out<'_> {
@@ -150,8 +169,15 @@ impl Out<'_> {
     ///
     /// Not RT-safe: where a link is buffered, may allocate.
     pub fn chunk(&mut self, chunk: AudioChunk) {
-        if self.sink {
+        if self.role == Role::Sink {
             return;
+        }
+        let meta = chunk.meta();
+        if self.role == Role::Source && *self.format != Some(meta.format) {
+            self.announce(meta.format, meta.position);
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.health.block(chunk.span().0, self.at_ns.saturating_sub(meta.timestamp_ns));
         }
         self.given.deliver(chunk.position(), chunk.span());
         if let Some((last, others)) = self.outlets.split_last_mut() {
@@ -166,8 +192,17 @@ impl Out<'_> {
     ///
     /// Not RT-safe: as [`chunk`](Self::chunk).
     pub fn gap(&mut self, gap: Gap) {
-        if self.sink || gap.frames == Frames::ZERO {
+        if self.role == Role::Sink || gap.frames == Frames::ZERO {
             return;
+        }
+        if self.role == Role::Source {
+            // Of other nodes' gaps most are only passed on.
+            let Gap { position, frames, cause } = gap;
+            self.publish(&GapOpened { edge: self.id, position, frames, cause });
+            if let Some(meter) = &mut self.meter {
+                meter.health.frames_dropped(frames.0);
+                meter.health.overrun();
+            }
         }
         self.given.lose(gap);
         for outlet in self.outlets.iter_mut() {
@@ -205,6 +240,27 @@ impl Out<'_> {
     /// Not RT-safe: may make a system call.
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
+    }
+
+    /// Publishes an event in the name of this node, and wakes the bus. False where it was lost, which the bus counts, or where the
+    /// executor publishes nothing.
+    ///
+    /// Not RT-safe: makes a system call where the bus's driver sleeps.
+    pub fn publish<E: Event>(&mut self, event: &E) -> bool {
+        let now_ns = self.clock.now_ns();
+        let Some(events) = &mut self.events else { return false };
+        let taken = events.publish_as(self.id, event, now_ns);
+        events.wake();
+        taken
+    }
+
+    /// A source's first frames, or its first in another format.
+    fn announce(&mut self, format: StreamFormat, position: StreamPosition) {
+        let (rate_hz, channels) = (format.rate.hz(), format.channels.get() as u16);
+        match self.format.replace(format) {
+            None => self.publish(&SourceStarted { source: self.id, rate_hz, channels }),
+            Some(_) => self.publish(&FormatChanged { stream: self.id, position, rate_hz, channels }),
+        };
     }
 
     /// What wakes the task of this node: for whoever brings it something.

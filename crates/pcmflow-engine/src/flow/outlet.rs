@@ -1,11 +1,12 @@
 //! The sending end of a link, with what is done when the link is full.
 
+use super::inlet::Ring;
 use super::link::{LinkCell, LinkConfig, controller, ring};
 use crate::pressure::{
     BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
 };
 use crate::sync::{Arc, Ordering};
-use pcmflow_core::chunk::{AudioChunk, ChunkConsumer, ChunkProducer, LinkGauge, Packet};
+use pcmflow_core::chunk::{AudioChunk, ChunkProducer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
 use pcmflow_core::ring::{Producer, PushError};
@@ -29,7 +30,7 @@ pub(super) struct Outlet {
     queue: VecDeque<Packet>,
     /// What was sent or given up, in frames of the source.
     sent: Timeline,
-    successors: Producer<ChunkConsumer>,
+    successors: Producer<Ring>,
     controller: BackpressureController,
     decision: Decision,
     /// How often the link was popped when the window began, and when that was.
@@ -48,7 +49,7 @@ impl Outlet {
         link: ChunkProducer,
         gauge: LinkGauge,
         evicting: bool,
-        successors: Producer<ChunkConsumer>,
+        successors: Producer<Ring>,
         controller: BackpressureController,
         cell: Arc<LinkCell>,
     ) -> Self {
@@ -265,12 +266,17 @@ impl Outlet {
         let gauge = ring.gauge();
         let (producer, consumer) = ring.split();
         // Where too many wait already, it is tried again with the next poll.
-        if self.successors.push(consumer).is_ok() {
+        if self.successors.push((consumer, gauge.clone())).is_ok() {
             *self.cell.gauge.lock().unwrap_or_else(PoisonError::into_inner) = gauge.clone();
             (self.link, self.gauge, self.evicting) = (Some(producer), gauge, evicting);
             self.window = (0, 0);
             self.moved = true;
         }
+    }
+
+    /// Chunks that wait, and that may.
+    pub(super) fn fill(&self) -> (u64, u64) {
+        ((self.gauge.occupancy() + self.queue.len()) as u64, self.gauge.capacity() as u64)
     }
 
     /// The task is about to wait, and looks once more after this: whoever makes room wakes it.

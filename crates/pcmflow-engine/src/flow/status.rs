@@ -1,10 +1,9 @@
-//! What is known of a flow: how each part does, what happened, and the books of what is over.
+//! What is known of a flow: how each part does, and the books of what is over.
 
 use super::books::{FlowBooks, Passed};
 use super::cell::{NodeCell, State};
 use super::coordinator::DataFlowCoordinator;
 use super::link::LinkCell;
-use super::report::{FlowReport, Told};
 use crate::pressure::Strategy;
 use crate::sync::Ordering;
 use pcmflow_core::ledger::{Losses, Settled};
@@ -79,8 +78,8 @@ pub struct PipelineStatus {
     pub strategy: Strategy,
     /// Chunks that were taken later than its [`latency_ms_max`](super::PipelineConfig::latency_ms_max).
     pub missed: u64,
-    /// Frames that its ring evicted.
-    pub evicted: Losses,
+    /// Frames that it lost, by cause: given up because it was full, or evicted.
+    pub lost: Losses,
 }
 
 /// How a flow does.
@@ -131,37 +130,12 @@ impl DataFlowCoordinator {
                 pressure,
                 strategy,
                 missed: cell.missed.load(Ordering::Relaxed),
-                evicted: gauge.evicted(),
+                lost: cell.lost(),
             }
         };
         FlowStatus {
             nodes: self.nodes.iter().map(|(name, entry)| (name.clone(), node(&entry.cell))).collect(),
-            pipelines: self.links.iter().map(|(name, cell)| (name.clone(), pipeline(cell))).collect(),
-        }
-    }
-
-    /// Hands out what happened since this was called last, node by node; of nodes that were removed meanwhile nothing.
-    ///
-    /// Not RT-safe: allocates.
-    pub fn reports(&mut self, mut each: impl FnMut(FlowReport)) {
-        for (name, node) in &mut self.nodes {
-            while let Some(told) = node.reports.pop() {
-                each(match told {
-                    Told::Pressure(link, edge) => FlowReport::Pressure { pipeline: link.name.clone(), edge },
-                    Told::Strategy(link, change) => {
-                        FlowReport::Strategy { pipeline: link.name.clone(), change }
-                    }
-                    Told::Failed => {
-                        let error = node.cell.error().unwrap_or_default();
-                        FlowReport::Failed { node: name.clone(), error }
-                    }
-                });
-            }
-            let untold = node.cell.untold.load(Ordering::Relaxed);
-            if untold > node.untold {
-                each(FlowReport::Untold { node: name.clone(), reports: untold - node.untold });
-                node.untold = untold;
-            }
+            pipelines: self.links.iter().map(|(name, entry)| (name.clone(), pipeline(&entry.cell))).collect(),
         }
     }
 
@@ -173,7 +147,7 @@ impl DataFlowCoordinator {
         let link = |cell: &LinkCell| cell.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut books = FlowBooks::default();
         books.nodes.extend(self.nodes.iter().map(|(name, node)| (name.clone(), node.cell.books())));
-        books.pipelines.extend(self.links.iter().map(|(name, cell)| (name.clone(), link(cell))));
+        books.pipelines.extend(self.links.iter().map(|(name, entry)| (name.clone(), link(&entry.cell))));
         for (number, (name, cell)) in self.gone_nodes.iter().enumerate() {
             books.nodes.insert(format!("{name}#{number}"), cell.books());
         }

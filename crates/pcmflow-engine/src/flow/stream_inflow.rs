@@ -1,9 +1,13 @@
 //! A source over the ring that somebody else's callback fills: a device's, a browser's.
 //!
-//! The callback may wake nobody, so this looks by itself, every quarter of a block, at least every millisecond. When the
+//! The callback may wake nobody, so this looks by itself, every quarter of a block, at least every millisecond; or it is woken, where
+//! whoever writes may do that. When the
 //! stream ends, another may follow, of another format: positions go on, with a gap of the time that passed in between.
 
 use super::node::{Inflow, Inflowed, NodeError, Out};
+use super::wait::Wait;
+use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::task::Unpark;
 use pcmflow_core::block::{BlockSize, BufferAnalyzer, Step};
 use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow_core::format::{Frames, SampleRate, StreamPosition};
@@ -11,6 +15,7 @@ use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
 use pcmflow_core::pool::Miss;
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
 use pcmflow_core::stream::StreamReader;
+use std::fmt;
 
 const LOOK_NS_MIN: u64 = 100_000;
 const LOOK_NS_MAX: u64 = 1_000_000;
@@ -37,7 +42,19 @@ const READERS: usize = 4;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct StreamFeed(Producer<StreamReader>);
+pub struct StreamFeed {
+    /// None once it is dropped.
+    readers: Option<Producer<StreamReader>>,
+    call: Arc<Call>,
+}
+
+/// What the side that feeds a source shares with it.
+#[derive(Debug, Default)]
+struct Call {
+    source: Wait,
+    /// The writer of the stream that is read now will never write again.
+    abandoned: AtomicBool,
+}
 
 impl StreamFeed {
     /// Brings the stream that follows.
@@ -47,9 +64,74 @@ impl StreamFeed {
     /// # Errors
     /// Hands it back where several wait already, or the source is gone.
     pub fn bring(&mut self, reader: StreamReader) -> Result<(), Box<StreamReader>> {
-        self.0.push(reader).map_err(|refused| match refused {
+        let Some(readers) = &mut self.readers else { return Err(Box::new(reader)) };
+        let brought = readers.push(reader).map_err(|refused| match refused {
             PushError::Full(reader) | PushError::Closed(reader) => Box::new(reader),
-        })
+        });
+        self.call.source.notify();
+        brought
+    }
+
+    /// What wakes a source that does not look by itself ([`StreamInflow::woken`]).
+    ///
+    /// Not RT-safe: allocates.
+    pub fn caller(&self) -> StreamCaller {
+        StreamCaller(self.call.clone())
+    }
+}
+
+/// Wakes a source that does not look by itself.
+///
+/// ```
+/// # use pcmflow_core::block::BlockSize;
+/// # use pcmflow_core::format::{Frames, StreamFormat};
+/// # use pcmflow_core::stream::{Overflow, StreamConfig, stream};
+/// use pcmflow_engine::flow::StreamInflow;
+/// # let format = StreamFormat::new(48_000, 2)?;
+/// # let config = StreamConfig { format, capacity: Frames(9_600), quantum: Frames(128), overflow: Overflow::Reject };
+/// # let (mut writer, reader, _) = stream(config)?;
+/// let (feed, source) = StreamInflow::woken(reader, BlockSize::of::<256>(), || {})?;
+/// let caller = feed.caller();
+/// assert_eq!(writer.write(&[0.0; 512], 0).accepted, Frames(256));
+/// caller.wake(); // somebody may wait for a block
+/// # drop(source);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct StreamCaller(Arc<Call>);
+
+impl StreamCaller {
+    /// Frames were written, or the stream was closed.
+    ///
+    /// Not RT-safe: makes a system call where the source's driver sleeps.
+    pub fn wake(&self) {
+        self.0.source.notify();
+    }
+
+    /// Whoever writes hangs for good, and will never close the stream: it is over, for the source.
+    ///
+    /// Not RT-safe: as [`wake`](Self::wake).
+    pub fn abandon(&self) {
+        // Release: what was written before is seen.
+        self.0.abandoned.store(true, Ordering::Release);
+        self.0.source.notify();
+    }
+}
+
+impl Drop for StreamFeed {
+    fn drop(&mut self) {
+        // No stream will follow. Closed first: the source that is woken must see it.
+        self.readers = None;
+        self.call.source.notify();
+    }
+}
+
+/// Wakes whoever writes.
+struct Room(Box<dyn Unpark>);
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Room")
     }
 }
 
@@ -75,6 +157,10 @@ pub struct StreamInflow {
     block: BlockSize,
     analyzer: Option<BufferAnalyzer>,
     readers: Consumer<StreamReader>,
+    call: Arc<Call>,
+    /// Where whoever writes wakes this: what wakes it in turn, when there is room again.
+    room: Option<Room>,
+    registered: bool,
     /// What the stream's own positions are behind.
     offset: Frames,
     /// What came of this stream.
@@ -92,17 +178,59 @@ impl StreamInflow {
     /// # Errors
     /// [`RingError`] where memory can't be had.
     pub fn new(reader: StreamReader, block: BlockSize) -> Result<(StreamFeed, Self), RingError> {
+        Self::made(reader, block, None)
+    }
+
+    /// A source for whoever writes by a thread that may make system calls: it does not look by itself, but is woken
+    /// ([`StreamFeed::caller`]), and calls `room` when it has taken something.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`RingError`] where memory can't be had.
+    pub fn woken(
+        reader: StreamReader,
+        block: BlockSize,
+        room: impl Unpark + 'static,
+    ) -> Result<(StreamFeed, Self), RingError> {
+        Self::made(reader, block, Some(Room(Box::new(room))))
+    }
+
+    fn made(
+        reader: StreamReader,
+        block: BlockSize,
+        room: Option<Room>,
+    ) -> Result<(StreamFeed, Self), RingError> {
         let (feed, readers) = CircularBuffer::with_capacity(READERS)?.split();
-        let analyzer = Some(BufferAnalyzer::new(reader, block));
-        let (offset, ring) = (Frames::ZERO, Timeline::default());
-        Ok((StreamFeed(feed), Self { block, analyzer, readers, offset, ring, sequence: 0, last: None }))
+        let call = Arc::new(Call::default());
+        let source = Self {
+            block,
+            analyzer: Some(BufferAnalyzer::new(reader, block)),
+            readers,
+            call: call.clone(),
+            room,
+            registered: false,
+            offset: Frames::ZERO,
+            ring: Timeline::default(),
+            sequence: 0,
+            last: None,
+        };
+        Ok((StreamFeed { readers: Some(feed), call }, source))
+    }
+
+    /// There is nothing now.
+    fn wait(&self, out: &Out<'_>, look_ns: u64) -> Inflowed {
+        match self.room {
+            None => Inflowed::Until(out.now_ns() + look_ns),
+            Some(_) => Inflowed::Woken,
+        }
     }
 
     /// Goes on with the next stream, if it is there.
     fn follow(&mut self, out: &mut Out<'_>) -> Inflowed {
         let closed = self.readers.is_closed();
         let Some(reader) = self.readers.pop() else {
-            return if closed { Inflowed::End } else { Inflowed::Until(out.now_ns() + LOOK_NS_MAX) };
+            return if closed { Inflowed::End } else { self.wait(out, LOOK_NS_MAX) };
         };
         if let Some((last_ns, rate)) = self.last {
             // Nobody counted what was missed: as many frames as the time stands for.
@@ -122,6 +250,15 @@ impl StreamInflow {
 
 impl Inflow for StreamInflow {
     fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+        if !std::mem::replace(&mut self.registered, true) {
+            self.call.source.register(out.waker());
+        }
+        if self.room.is_some() {
+            // Before the look: whoever writes after it wakes us.
+            self.call.source.arm();
+        }
+        // Before the look, too: what was written before is in the ring.
+        let abandoned = self.call.abandoned.load(Ordering::Acquire);
         let Some(analyzer) = &mut self.analyzer else { return Ok(self.follow(out)) };
         let format = analyzer.format();
         match analyzer.step() {
@@ -141,6 +278,9 @@ impl Inflow for StreamInflow {
                 let sequence = self.sequence;
                 self.sequence += 1;
                 self.last = Some((complete_ns, format.rate));
+                if let Some(room) = &self.room {
+                    room.0.unpark();
+                }
                 let meta = ChunkMeta { format, position, sequence, timestamp_ns, complete_ns };
                 out.chunk(AudioChunk::new(buffer.into_shared(), meta)?);
             }
@@ -149,9 +289,14 @@ impl Inflow for StreamInflow {
                 out.gap(Gap { position: gap.position + self.offset, ..gap });
             }
             Step::Cut(cut) => out.cut(self.settle(&cut)),
+            // Nobody will close it.
+            Step::Pending if abandoned => {
+                self.call.abandoned.store(false, Ordering::Relaxed);
+                analyzer.end();
+            }
             Step::Pending => {
                 let quarter_ns = format.rate.frames_to_ns(self.block.frames()) / 4;
-                return Ok(Inflowed::Until(out.now_ns() + quarter_ns.clamp(LOOK_NS_MIN, LOOK_NS_MAX)));
+                return Ok(self.wait(out, quarter_ns.clamp(LOOK_NS_MIN, LOOK_NS_MAX)));
             }
             Step::End => self.analyzer = None,
             // What other streams may bring one day.

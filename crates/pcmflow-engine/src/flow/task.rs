@@ -7,18 +7,22 @@
 use super::cell::{NodeCell, State};
 use super::inlet::{Inlet, Taken};
 use super::link::LinkCell;
-use super::node::{Inflow, Inflowed, Node, NodeError, Out};
+use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
 use super::outlet::Outlet;
-use super::report::Told;
 use crate::catching::catching;
-use crate::pressure::Strategy;
-use crate::sync::{Arc, Ordering};
+use crate::event::types::{
+    BackpressureCleared, BackpressureDetected, FailureKind, PipelineFailure, SourceStopped, StrategyChanged,
+};
+use crate::metrics::Meter;
+use crate::pressure::{Change, Edge, Slow, Strategy};
+use crate::sync::Arc;
 use crate::task::{Cx, Poll, Task};
 use pcmflow_core::chunk::Packet;
-use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::ring::{Consumer, Producer};
+use pcmflow_core::pressure::PressureEdge;
+use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
 
 /// After so long an adaptive link that is full is looked at again.
@@ -78,7 +82,10 @@ pub(super) struct NodeTask {
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
     edits: Consumer<Edit>,
-    reports: Producer<Told>,
+    /// None: nothing is measured.
+    pub(super) meter: Option<Meter>,
+    /// What a source gave last.
+    format: Option<StreamFormat>,
     registered: bool,
     /// Where it begins on the timeline is known.
     begun: bool,
@@ -90,7 +97,6 @@ impl NodeTask {
     pub(super) fn new(
         work: Work,
         edits: Consumer<Edit>,
-        reports: Producer<Told>,
         pool: BufferRecyclingPool,
         cell: Arc<NodeCell>,
     ) -> Self {
@@ -104,7 +110,8 @@ impl NodeTask {
             taken_to: None,
             cut: None,
             edits,
-            reports,
+            meter: None,
+            format: None,
             registered: false,
             begun: false,
             pool,
@@ -112,7 +119,7 @@ impl NodeTask {
         }
     }
 
-    fn take_edits(&mut self, cx: &Cx<'_>) {
+    fn take_edits(&mut self, cx: &mut Cx<'_>) {
         if !self.registered {
             self.registered = true;
             self.cell.set_state(State::Running);
@@ -156,7 +163,7 @@ impl NodeTask {
                         self.inlets.push((input, *inlet));
                     }
                 }
-                Edit::Remove => self.remove(cx.now_ns()),
+                Edit::Remove => self.remove(cx),
             }
         }
     }
@@ -170,14 +177,15 @@ impl NodeTask {
         }
     }
 
-    fn remove(&mut self, now_ns: u64) {
+    fn remove(&mut self, cx: &mut Cx<'_>) {
         if self.phase != Phase::Working {
             return;
         }
         if matches!(self.work, Work::Node(_) | Work::Sink(_)) {
-            self.call(now_ns, |node, out| node.end(out));
+            self.call(cx, |node, out| node.end(out));
         }
         if self.phase == Phase::Working {
+            self.stopped(true, cx);
             self.phase = Phase::Draining(LossCause::Removed);
             self.cell.set_state(State::Removed);
         }
@@ -190,46 +198,76 @@ impl NodeTask {
         let _ = catching(|| drop(work));
     }
 
+    /// What runs, and where it gives what it makes.
+    fn parts<'a>(&'a mut self, cx: &'a mut Cx<'_>) -> (&'a mut Work, Out<'a>) {
+        let Self { work, outlets, given, pool, meter, format, cell, .. } = self;
+        let role = match work {
+            Work::Source(_) => Role::Source,
+            Work::Sink(_) => Role::Sink,
+            Work::Node(_) | Work::Gone => Role::Node,
+        };
+        let at_ns = cx.now_ns();
+        let (clock, waker, events) = (cx.clock, cx.waker, cx.events.as_deref_mut());
+        let (id, meter) = (cell.id, meter.as_mut());
+        (work, Out { outlets, given, pool, clock, waker, events, meter, id, at_ns, role, format })
+    }
+
     /// Calls the node; where it fails, enters that. Returns whether it did what it should.
     fn call(
         &mut self,
-        now_ns: u64,
+        cx: &mut Cx<'_>,
         what: impl FnOnce(&mut dyn Node, &mut Out<'_>) -> Result<(), NodeError>,
     ) -> bool {
-        let sink = matches!(self.work, Work::Sink(_));
-        let Self { work: Work::Node(node) | Work::Sink(node), outlets, given, pool, .. } = self else {
-            return false;
-        };
-        let mut out = Out { outlets, given, pool, now_ns, sink };
+        let (Work::Node(node) | Work::Sink(node), mut out) = self.parts(cx) else { return false };
         let called = catching(|| what(&mut **node, &mut out));
-        self.passed(called).is_some()
+        self.passed(called, cx).is_some()
     }
 
     /// Enters a failure or a panic.
-    fn passed<T>(&mut self, called: Result<Result<T, NodeError>, String>) -> Option<T> {
+    fn passed<T>(&mut self, called: Result<Result<T, NodeError>, String>, cx: &mut Cx<'_>) -> Option<T> {
         let message = match called {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => error.to_string(),
             Err(panic) => format!("panicked: {panic}"),
         };
         self.cell.fail(message);
-        tell(&mut self.reports, &self.cell, Told::Failed);
+        self.stopped(false, cx);
+        let links = self.inlets.iter().map(|(_, inlet)| &inlet.cell);
+        let links =
+            links.chain(self.outlets.iter().map(|outlet| &outlet.cell).filter(|_| self.inlets.is_empty()));
+        for link in links {
+            let (pipeline, module, position) = (link.names.pipeline, self.cell.id, self.given.position());
+            let kind = FailureKind::DeadModule;
+            cx.publish(module, &PipelineFailure { pipeline, module, kind, position });
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.health.error();
+        }
         self.drop_work();
         self.phase = Phase::Draining(LossCause::DeadModule);
         None
     }
 
-    fn step(&mut self, now_ns: u64) -> Step {
+    /// Tells that a source gives no more.
+    fn stopped(&mut self, as_planned: bool, cx: &mut Cx<'_>) {
+        if matches!(self.work, Work::Source(_)) {
+            let (source, position) = (self.cell.id, self.given.position());
+            cx.publish(source, &SourceStopped { source, position, as_planned });
+        }
+    }
+
+    fn step(&mut self, cx: &mut Cx<'_>) -> Step {
         if let Phase::Draining(cause) = self.phase {
             return self.drain(cause);
         }
-        if let Self { work: Work::Source(source), outlets, given, pool, .. } = &mut *self {
-            let mut out = Out { outlets, given, pool, now_ns, sink: false };
+        if let (Work::Source(source), mut out) = self.parts(cx) {
             let polled = catching(|| source.poll(&mut out));
-            return match self.passed(polled) {
+            return match self.passed(polled, cx) {
                 Some(Inflowed::More) => Step::Moved,
                 Some(Inflowed::Until(ns)) => Step::Until(ns),
+                Some(Inflowed::Woken) => Step::Nothing,
                 Some(Inflowed::End) => {
+                    self.stopped(true, cx);
                     self.phase = Phase::Ending;
                     Step::Moved
                 }
@@ -250,35 +288,35 @@ impl NodeTask {
         }
         let chosen = first.map_or(0, |(_, at)| at);
         let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
-            self.finish(now_ns);
+            self.finish(cx);
             return Step::Moved;
         };
         let input = *input;
-        match inlet.take(&self.pool, now_ns) {
+        match inlet.take(&self.pool, cx.now_ns(), cx) {
             Taken::Nothing => return Step::Nothing,
-            Taken::Moved => self.give(chosen, input, now_ns),
+            Taken::Moved => self.give(chosen, input, cx),
             Taken::Cut(position, unaccounted) => {
                 self.cut.get_or_insert((position, unaccounted));
             }
             Taken::End => {
-                self.give(chosen, input, now_ns);
+                self.give(chosen, input, cx);
                 let ended = self.let_go(chosen);
                 if self.phase == Phase::Working {
-                    self.call(now_ns, |node, out| node.ended(input, ended, out));
+                    self.call(cx, |node, out| node.ended(input, ended, out));
                 }
                 if self.phase == Phase::Working && self.inlets.is_empty() {
-                    self.finish(now_ns);
+                    self.finish(cx);
                 }
             }
         }
-        self.pass_cut(now_ns);
+        self.pass_cut(cx);
         Step::Moved
     }
 
     /// All inputs are over.
-    fn finish(&mut self, now_ns: u64) {
-        if self.call(now_ns, |node, out| node.end(out)) {
-            self.pass_cut(now_ns);
+    fn finish(&mut self, cx: &mut Cx<'_>) {
+        if self.call(cx, |node, out| node.end(out)) {
+            self.pass_cut(cx);
             self.phase = Phase::Ending;
         }
     }
@@ -292,24 +330,30 @@ impl NodeTask {
     }
 
     /// Hands what an inlet made ready to the node.
-    fn give(&mut self, at: usize, input: usize, now_ns: u64) {
+    fn give(&mut self, at: usize, input: usize, cx: &mut Cx<'_>) {
         while let Some(packet) = self.inlets.get_mut(at).and_then(|(_, inlet)| inlet.next()) {
             let sink = matches!(self.work, Work::Sink(_));
             match packet {
                 Packet::Chunk(chunk) => {
-                    let (position, span) = (chunk.position(), chunk.span());
-                    if !self.call(now_ns, |node, out| node.chunk(input, chunk, out)) {
+                    let (position, span, oldest_ns) = (chunk.position(), chunk.span(), chunk.timestamp_ns());
+                    if !self.call(cx, |node, out| node.chunk(input, chunk, out)) {
                         return;
                     }
                     if sink {
                         self.given.deliver(position, span);
+                        if let Some(meter) = &mut self.meter {
+                            meter.health.block(span.0, cx.now_ns().saturating_sub(oldest_ns));
+                        }
                     }
                 }
                 Packet::Mark(Mark::Gap(gap)) => {
                     if sink {
                         self.given.lose(gap);
+                        if let Some(meter) = &mut self.meter {
+                            meter.health.frames_dropped(gap.frames.0);
+                        }
                     }
-                    if !self.call(now_ns, |node, out| node.gap(input, gap, out)) {
+                    if !self.call(cx, |node, out| node.gap(input, gap, out)) {
                         return;
                     }
                 }
@@ -320,18 +364,16 @@ impl NodeTask {
     }
 
     /// Passes a cut on when everything before it was given.
-    fn pass_cut(&mut self, now_ns: u64) {
+    fn pass_cut(&mut self, cx: &mut Cx<'_>) {
         let Some((position, unaccounted)) = self.cut else { return };
         if self.phase != Phase::Working || self.given.position() < position {
             return;
         }
         self.cut = None;
-        let sink = matches!(self.work, Work::Sink(_));
-        if sink {
+        if matches!(self.work, Work::Sink(_)) {
             self.cell.settle(position, unaccounted.max(self.given.unaccounted()));
         }
-        let Self { outlets, given, pool, .. } = self;
-        Out { outlets, given, pool, now_ns, sink }.cut(unaccounted);
+        self.parts(cx).1.cut(unaccounted);
     }
 
     /// Throws out what is there.
@@ -425,7 +467,7 @@ impl NodeTask {
                         if !armed && !cx.spend() {
                             return Poll::Again;
                         }
-                        match self.step(cx.now_ns()) {
+                        match self.step(cx) {
                             Step::Moved => {
                                 armed = false;
                                 continue;
@@ -450,12 +492,22 @@ impl NodeTask {
     }
 }
 
-/// Reports something, or counts that it could not.
-fn tell(reports: &mut Producer<Told>, cell: &NodeCell, told: Told) {
-    if reports.push(told).is_err() {
-        // Only the task stores it.
-        cell.untold.store(cell.untold.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
+/// Publishes that back-pressure began or ended.
+fn tell_pressure(outlet: &Outlet, edge: Edge, cx: &mut Cx<'_>) {
+    let names = outlet.cell.names;
+    let (pipeline, slow) = match edge.slow {
+        Slow::ConsumerStands | Slow::ConsumerSlow => (names.pipeline, names.to),
+        Slow::ProducerFast => (names.pipeline, names.from),
+    };
+    match edge.edge {
+        PressureEdge::On { .. } => {
+            let (queued_chunks, capacity_chunks) = outlet.fill();
+            cx.publish(pipeline, &BackpressureDetected { pipeline, slow, queued_chunks, capacity_chunks })
+        }
+        PressureEdge::Off { lasted_ns: duration_ns, .. } => {
+            cx.publish(pipeline, &BackpressureCleared { pipeline, slow, duration_ns })
+        }
+    };
 }
 
 /// Gives a gap for what lies between, as far as it was not given.
@@ -478,6 +530,8 @@ fn lose_between(
 
 impl Task for NodeTask {
     fn poll(&mut self, cx: &mut Cx<'_>) -> Poll {
+        let began_ns = cx.now_ns();
+        self.inlets.iter_mut().for_each(|(_, inlet)| inlet.look());
         self.take_edits(cx);
         let polled = self.work(cx);
         let now_ns = cx.now_ns();
@@ -485,16 +539,19 @@ impl Task for NodeTask {
         for (_, inlet) in &mut self.inlets {
             inlet.notify();
         }
-        let Self { outlets, leaving, reports, cell, .. } = self;
-        for outlet in outlets.iter_mut().chain(leaving) {
+        for outlet in self.outlets.iter_mut().chain(&mut self.leaving) {
             let (edge, change) = outlet.observe(now_ns);
             if let Some(edge) = edge {
-                tell(reports, cell, Told::Pressure(outlet.cell.clone(), edge));
+                tell_pressure(outlet, edge, cx);
             }
             if let Some(change) = change {
-                tell(reports, cell, Told::Strategy(outlet.cell.clone(), change));
+                let (pipeline, Change { from, to, reason, .. }) = (outlet.cell.names.pipeline, change);
+                cx.publish(pipeline, &StrategyChanged { pipeline, from, to, reason });
             }
             outlet.notify();
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.busy(now_ns.saturating_sub(began_ns));
         }
         polled
     }

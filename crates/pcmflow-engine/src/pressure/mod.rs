@@ -330,6 +330,22 @@ pub enum Reason {
     OtherProducer,
 }
 
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Exhausted, Self::Calm, Self::OtherProducer];
+
+    /// One lower-case word for machines.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Calm => "calm",
+            Self::OtherProducer => "other_producer",
+        }
+    }
+}
+
 /// What one observation came to.
 ///
 /// ```

@@ -10,7 +10,7 @@ macro_rules! each {
     ($with:ident) => {
         each!($with: CriticalLost DataManagementReady BufferAllocation BufferRecycling PoolOptimization
             PoolFragmentation JsGcPressure BufferUtilization PipelineRegistered PipelineRemoved DataFlowStarted
-            DataFlowEnded BackpressureDetected BackpressureCleared PipelineFailure FlowRecovery FormatChanged
+            DataFlowEnded BackpressureDetected BackpressureCleared StrategyChanged PipelineFailure FlowRecovery FormatChanged
             DeadlineMissed GapOpened SourceStarted SourceStopped TaskPanicked ConfigChanged AlertRaised
             AlertCleared ModuleStateChanged)
     };

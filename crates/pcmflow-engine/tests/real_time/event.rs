@@ -6,6 +6,7 @@ use pcmflow_engine::Priority;
 use pcmflow_engine::event::types::{DeadlineMissed, FailureKind, SourceStopped};
 use pcmflow_engine::event::{BusConfig, Event, EventBus, EventField, EventType, Filter, NameId, Received};
 use pcmflow_engine::module::ModuleState;
+use pcmflow_engine::platform::{Limit, PlatformFact, RealTimeRight};
 use pcmflow_engine::task::{Executor, StepClock};
 
 pub(crate) fn entries() {
@@ -45,6 +46,9 @@ pub(crate) fn entries() {
     rt("NameId::index", || NameId::NONE.index());
     rt("FailureKind::name", || FailureKind::Stalled.name());
     rt("ModuleState::name", || ModuleState::Running.name());
+    rt("PlatformFact::name", || PlatformFact::Threads.name());
+    rt("RealTimeRight::is_granted", || RealTimeRight::Unknown.is_granted());
+    rt("Limit::lower", || Limit::At(1).lower(Limit::Unlimited));
     let words = rt("Event::to_words", || missed.to_words());
     assert_eq!(rt("Event::from_words", || DeadlineMissed::from_words(&words)), missed);
     let word = rt("EventField::to_word", || Priority::High.to_word());

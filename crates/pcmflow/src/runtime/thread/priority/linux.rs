@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn the_lowest_nice_value_is_tried_and_undone() {
+        let on_a_thread = || {
+            let before = now().unwrap();
+            let lowest = nice_min().unwrap();
+            assert!(lowest <= before.nice && lowest >= nice_limit().min(-20));
+            assert_eq!(scheduling(), Scheduling::TimeShared { nice: before.nice });
+        };
+        std::thread::spawn(on_a_thread).join().unwrap();
+    }
+
+    #[test]
     fn a_better_nice_value_is_given_back() {
         let on_a_thread = || {
             let before = scheduling();

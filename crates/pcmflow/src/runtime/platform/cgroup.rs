@@ -48,7 +48,7 @@ struct Mount<'a> {
 }
 
 /// A line of mountinfo, if it is a tree of control groups:
-/// `36 35 98:0 /root /mount/point options [optional fields] - type source options`.
+/// `36 35 98:0 /group /mount/point options [optional fields] - type source options`.
 fn mount(line: &str) -> Option<Mount<'_>> {
     let (before, after) = line.split_once(" - ")?;
     let (mut before, mut after) = (before.split(' ').skip(3), after.split(' '));

@@ -79,6 +79,8 @@ impl Outlet {
         self.sent = Timeline::starting_at(position);
         // Release: who sees the place sees nothing sent before it.
         self.cell.start.store(position.0, Ordering::Release);
+        // A join waits to know it, and may hold up those who would send something.
+        self.moved = true;
     }
 
     /// Whether the other end is there.

@@ -4,6 +4,7 @@
 
 mod books;
 mod edits;
+mod everything;
 mod failures;
 mod graphs;
 mod model;

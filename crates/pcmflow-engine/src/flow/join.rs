@@ -114,8 +114,8 @@ impl Join {
         let known = |input: &Input| if input.heard { input.end } else { arrived };
         let end = self.inputs.iter().filter(|input| !input.ended).map(known).min();
         let end = end.unwrap_or_else(|| self.inputs.iter().map(|input| input.end).max().unwrap_or_default());
-        while out.position() < end {
-            let at = out.position();
+        let mut at = out.position();
+        while at < end {
             let mut until = end;
             let (mut lacks, mut has, mut differ) = (None, None, false);
             for input in &mut self.inputs {
@@ -147,6 +147,7 @@ impl Join {
                     out.gap(Gap { position: at, frames, cause });
                 }
             }
+            at = until;
         }
     }
 
@@ -174,10 +175,10 @@ impl Join {
             }
             AudioChunk::new(buffer.into_shared(), meta).ok()
         });
-        match mixed {
-            Some(chunk) => out.chunk(chunk),
-            None => out.gap(Gap { position: at, frames, cause: LossCause::Overflow }),
+        if let Some(chunk) = mixed {
+            return out.chunk(chunk);
         }
+        out.gap(Gap { position: at, frames, cause: LossCause::Overflow });
     }
 }
 

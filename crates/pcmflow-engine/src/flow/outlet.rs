@@ -166,17 +166,17 @@ impl Outlet {
         self.chunk_ns = chunk.duration_ns();
         let room = self.queue.is_empty()
             && (self.evicting || self.link.as_mut().is_some_and(ChunkProducer::has_room));
-        if room {
-            self.sent.deliver(chunk.position(), chunk.span());
-            self.put(Packet::Chunk(chunk));
-        } else if self.drops() {
+        if !room && self.drops() {
             let gap = Gap { position: chunk.position(), frames: chunk.span(), cause: LossCause::Overflow };
             if let Some(link) = &mut self.link {
                 link.give_up(gap.frames, gap.cause);
             }
-            self.lose(gap);
+            return self.lose(gap);
+        }
+        self.sent.deliver(chunk.position(), chunk.span());
+        if room {
+            self.put(Packet::Chunk(chunk));
         } else {
-            self.sent.deliver(chunk.position(), chunk.span());
             self.queue.push_back(Packet::Chunk(chunk));
         }
     }

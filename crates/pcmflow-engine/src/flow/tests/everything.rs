@@ -420,7 +420,7 @@ impl World {
             let settled = &self.settled[name];
             let (one, two) = (settled.range(1..first).count(), settled.range(offset + 1..end).count());
             assert!(
-                one > 2 && two > 2,
+                one > 0 && two > 0,
                 "{name}: settled {one} times before the change, {two} times behind it"
             );
         }
@@ -430,17 +430,24 @@ impl World {
     fn tiles(&self, name: &str, sink: &Sink, log: &Log, starts: u64, offset: u64) -> u64 {
         assert_eq!(log.wrong.first(), None, "{name}");
         let mut at = starts;
+        let mut removed = false;
         let mut missing: Vec<(u64, u64)> = Vec::new();
         for stretch in &log.stretches {
             let Stretch { from, to, what } = *stretch;
             assert_eq!(from, at, "{name}: {stretch:?} behind {at}");
             at = to;
+            assert!(what.is_err() || !removed, "{name}: {stretch:?} behind what was removed");
             match what {
                 Ok(stamp) if sink.times > 0.0 => {
                     let (stream, number) = if from < offset { (0, from) } else { (1, from - offset) };
                     assert_eq!(stamp, FIRST[stream] + number, "{name}: {stretch:?}");
                 }
                 Ok(_) => {}
+                // What waited for a node that was removed is lost with it, at its end.
+                Err(LossCause::Removed) if sink.lossless => {
+                    assert!(name == "behind" && sink.end.is_some(), "{name}: {stretch:?}");
+                    removed = true;
+                }
                 // Between the streams, and nowhere else.
                 Err(LossCause::Device) => assert_eq!((from, to), (self.written[0], offset), "{name}"),
                 Err(LossCause::Overflow | LossCause::Removed) => match missing.last_mut() {
@@ -456,14 +463,6 @@ impl World {
         let refused: Vec<_> = refused.collect();
         let sum = |stretches: &[(u64, u64)]| stretches.iter().map(|(from, to)| to - from).sum::<u64>();
         if sink.lossless {
-            // What waited for a node that was removed is lost with it, at its end.
-            let removed = sink.end.filter(|_| name == "behind").and(missing.last().copied());
-            if let Some((from, to)) = removed
-                && to == at
-                && !refused.contains(&(from, to))
-            {
-                missing.pop();
-            }
             assert_eq!(missing, refused, "{name}");
         } else {
             // Frames that the ring refused can't have come; what is missing beside those was dropped by links.
@@ -485,8 +484,9 @@ impl World {
                 let (stream, number) =
                     if stretch.from < offset { (0, position) } else { (1, position - offset as f64) };
                 let expected = FIRST[stream] as f64 + number;
-                // Whole positions at the ends of chunks: of a rate that is no multiple, less than one frame of the source.
-                let off = if stream == 0 { 0.5 } else { 1.5 };
+                // Where the rates are no multiples, ends of chunks are rounded to frames of the source, by the filter and by the
+                // blocks, and the filter's delay to frames of what comes out.
+                let off = if stream == 0 { 0.5 } else { 5.0 };
                 assert!(
                     (f64::from(sample) - expected).abs() < off,
                     "{name}: {sample} at {position}: {expected}"
@@ -500,7 +500,7 @@ impl World {
 
 #[test]
 fn every_sink_of_everything_at_once_tiles_the_timeline() {
-    let mut dropped = BTreeMap::<String, u64>::new();
+    let (mut dropped, mut refused) = (BTreeMap::<String, u64>::new(), 0);
     for seed in 0..16 {
         let world = run(seed);
         for (name, frames) in world.check() {
@@ -508,11 +508,19 @@ fn every_sink_of_everything_at_once_tiles_the_timeline() {
         }
         let books = world.flow.books();
         assert_eq!(books.unaccounted(), Frames(0), "{seed}: {books:#?}");
-        assert!(world.refused.iter().all(|refused| !refused.is_empty()), "{seed}: the ring lost nothing");
+        for (name, link) in &books.pipelines {
+            assert!(
+                link.sent.is_some() && link.taken.is_some() && link.edge.is_some(),
+                "{seed}: {name} is open"
+            );
+        }
+        assert!(books.nodes.values().all(|node| node.given.is_some()), "{seed}");
+        refused += world.refused.iter().filter(|refused| !refused.is_empty()).count();
         let thin = world.sinks["thin"].log.lock().unwrap();
         assert_eq!(thin.formats, BTreeSet::from([(16_000, 1)]), "{seed}");
         assert_eq!(books.pipelines["source→thin"].conversions.len(), 2, "{seed}");
     }
+    assert!(refused > 16, "only {refused} streams were ever refused by the ring");
     for name in ["oldest", "newest", "sum", "changing", "late"] {
         assert!(dropped[name] > 0, "no link before {name} ever dropped anything");
     }

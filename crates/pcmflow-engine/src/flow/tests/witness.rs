@@ -176,6 +176,8 @@ impl Node for Pass {
 
 pub(super) struct Bench {
     pub(super) executor: Executor,
+    /// For what is not critical, where that has one of its own.
+    pub(super) second: Option<Executor>,
     pub(super) clock: StepClock,
     pub(super) flow: DataFlowCoordinator,
 }
@@ -185,7 +187,16 @@ impl Bench {
         let (executor, spawner) = Executor::new(4_096).unwrap();
         let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
         let flow = DataFlowCoordinator::new(Executors::one(spawner), pool);
-        Self { executor, clock: StepClock::default(), flow }
+        Self { executor, second: None, clock: StepClock::default(), flow }
+    }
+
+    /// With an executor for what is critical and one for all others.
+    pub(super) fn two() -> Self {
+        let (executor, critical) = Executor::new(4_096).unwrap();
+        let (second, shared) = Executor::new(4_096).unwrap();
+        let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
+        let flow = DataFlowCoordinator::new(Executors { critical, shared }, pool);
+        Self { executor, second: Some(second), clock: StepClock::default(), flow }
     }
 
     pub(super) fn source(&mut self, name: &str, source: Numbers) {
@@ -222,11 +233,14 @@ impl Bench {
     /// Runs until nothing happens any more, or until some time.
     pub(super) fn run_until(&mut self, until_ns: u64) {
         loop {
-            match self.executor.run(&self.clock) {
+            let rest = self.executor.run(&self.clock);
+            match self.second.as_mut().map_or(rest, |second| sooner(rest, second.run(&self.clock))) {
                 Rest::No => {}
                 Rest::Until(due_ns) if due_ns <= until_ns => self.clock.set(due_ns),
                 Rest::Until(_) => return self.clock.set(until_ns),
-                Rest::UntilWoken => return,
+                // What the second one did may have woken the first.
+                Rest::UntilWoken if self.second.is_some() && !self.executor.fall_asleep() => {}
+                Rest::UntilWoken => return self.executor.wake_up(),
             }
         }
     }
@@ -243,5 +257,14 @@ impl Bench {
             assert_eq!(node.unaccounted(), Frames(0), "{name}: {node:#?}");
         }
         books
+    }
+}
+
+fn sooner(one: Rest, other: Rest) -> Rest {
+    match (one, other) {
+        (Rest::No, _) | (_, Rest::No) => Rest::No,
+        (Rest::Until(one), Rest::Until(other)) => Rest::Until(one.min(other)),
+        (Rest::Until(due_ns), _) | (_, Rest::Until(due_ns)) => Rest::Until(due_ns),
+        (Rest::UntilWoken, Rest::UntilWoken) => Rest::UntilWoken,
     }
 }

@@ -111,11 +111,6 @@ const POSTINGS: &[Posting] = &[
         "link.give_up(gap.frames, gap.cause);",
     ),
     engine(
-        "frames that a link gave up whose other end went",
-        "crates/pcmflow-engine/src/flow/outlet.rs",
-        "link.give_up(frames, LossCause::Removed);",
-    ),
-    engine(
         "frames that a link gave up that still waited when it went",
         "crates/pcmflow-engine/src/flow/outlet.rs",
         "link.give_up(chunk.span(), LossCause::Removed);",

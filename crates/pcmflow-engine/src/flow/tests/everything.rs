@@ -504,6 +504,11 @@ fn every_sink_of_everything_at_once_tiles_the_timeline() {
     for seed in 0..16 {
         let world = run(seed);
         for (name, frames) in world.check() {
+            // One link from the source: what is missing beside what the ring refused, that link says it dropped.
+            if ["oldest", "newest"].contains(&name) {
+                let edge = world.flow.books().pipelines[&format!("source→{name}")].edge.unwrap();
+                assert_eq!((edge.evicted + edge.lost).total(), Frames(frames), "{seed}: {name}");
+            }
             *dropped.entry(name.into()).or_default() += frames;
         }
         let books = world.flow.books();

@@ -9,5 +9,6 @@ mod failures;
 mod graphs;
 mod model;
 mod paths;
+mod postings;
 mod streams;
 mod witness;

@@ -77,6 +77,8 @@ pub(super) struct NodeTask {
     taken_to: Option<StreamPosition>,
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
+    /// Where the last one stood that was.
+    cut_passed: Option<StreamPosition>,
     edits: Consumer<Edit>,
     reports: Producer<Told>,
     registered: bool,
@@ -103,6 +105,7 @@ impl NodeTask {
             given: Timeline::default(),
             taken_to: None,
             cut: None,
+            cut_passed: None,
             edits,
             reports,
             registered: false,
@@ -237,24 +240,32 @@ impl NodeTask {
             };
         }
         // The input that is furthest behind comes first, so that inputs stay aligned; before all others one of which it is not
-        // known yet where it begins.
-        let positions = self.inlets.iter_mut().map(|(_, inlet)| inlet.position());
-        let first = positions.zip(0..).min();
-        if let Some((Some(position), _)) = first {
-            self.begin(position);
-        }
-        let chosen = first.map_or(0, |(_, at)| at);
-        let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
+        // known yet where it begins. Of several at one place any that has something: else its cuts could hold up the others.
+        let behind = self.inlets.iter_mut().map(|(_, inlet)| inlet.position()).min();
+        let Some(behind) = behind else {
             self.finish(now_ns);
             return Step::Moved;
         };
-        let input = *input;
-        match inlet.take(&self.pool, now_ns) {
-            Taken::Nothing => return Step::Nothing,
-            Taken::Moved => self.give(chosen, input, now_ns),
-            Taken::Cut(position, unaccounted) => {
-                self.cut.get_or_insert((position, unaccounted));
+        if let Some(position) = behind {
+            self.begin(position);
+        }
+        let mut moved = None;
+        for (at, (input, inlet)) in self.inlets.iter_mut().enumerate() {
+            if inlet.position() == behind {
+                match inlet.take(&self.pool, now_ns) {
+                    Taken::Nothing => {}
+                    taken => {
+                        moved = Some((at, *input, taken));
+                        break;
+                    }
+                }
             }
+        }
+        let Some((chosen, input, taken)) = moved else { return Step::Nothing };
+        match taken {
+            Taken::Nothing => {}
+            Taken::Moved => self.give(chosen, input, now_ns),
+            Taken::Cut(position, unaccounted) => self.enter_cut(position, unaccounted),
             Taken::End => {
                 self.give(chosen, input, now_ns);
                 let ended = self.let_go(chosen);
@@ -314,12 +325,29 @@ impl NodeTask {
         }
     }
 
-    /// Passes a cut on when everything before it was given.
+    /// Enters what a cut showed at one of the inputs.
+    fn enter_cut(&mut self, position: StreamPosition, unaccounted: Frames) {
+        match &mut self.cut {
+            Some((at, found)) if *at == position => *found = unaccounted.max(*found),
+            // What is missing here still is at the next one.
+            Some(_) => {}
+            None if self.cut_passed >= Some(position) => {}
+            None => self.cut = Some((position, unaccounted)),
+        }
+    }
+
+    /// Passes a cut on when everything before it was given and all inputs told of it: as one, however many there are.
     fn pass_cut(&mut self, now_ns: u64) {
         let Some((position, unaccounted)) = self.cut else { return };
         if self.phase != Phase::Working || self.given.position() < position {
             return;
         }
+        let here = Some(position);
+        let told = |inlet: &mut Inlet| inlet.cut >= here || inlet.position() > here;
+        if !self.inlets.iter_mut().all(|(_, inlet)| told(inlet)) {
+            return;
+        }
+        self.cut_passed = here;
         self.cut = None;
         let sink = matches!(self.work, Work::Sink(_));
         if sink {

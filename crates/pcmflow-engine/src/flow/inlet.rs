@@ -43,6 +43,8 @@ pub(super) struct Inlet {
     /// In the format that is wanted.
     ready: VecDeque<Packet>,
     taken: Timeline,
+    /// Where the last cut stood.
+    pub(super) cut: Option<StreamPosition>,
     begun: bool,
     ended: bool,
     latency_ns_max: u64,
@@ -87,6 +89,7 @@ impl Inlet {
             adapter: Adapter::default(),
             ready: VecDeque::with_capacity(8),
             taken: Timeline::default(),
+            cut: None,
             begun: false,
             ended: false,
             latency_ns_max,
@@ -179,6 +182,7 @@ impl Inlet {
         for (cause, frames) in self.past.evicted.iter() {
             cut = cut.after_eviction(frames, cause);
         }
+        self.cut = Some(cut.position);
         Taken::Cut(cut.position, self.taken.settle(&cut).unaccounted)
     }
 

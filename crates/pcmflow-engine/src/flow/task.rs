@@ -89,6 +89,8 @@ pub(super) struct NodeTask {
     taken_to: Option<StreamPosition>,
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
+    /// Where the last one stood that was.
+    cut_passed: Option<StreamPosition>,
     edits: Consumer<Edit>,
     /// None: nothing is measured.
     pub(super) meter: Option<Meter>,
@@ -117,6 +119,7 @@ impl NodeTask {
             given: Timeline::default(),
             taken_to: None,
             cut: None,
+            cut_passed: None,
             edits,
             meter: None,
             format: None,
@@ -286,28 +289,37 @@ impl NodeTask {
                 None => Step::Moved,
             };
         }
-        // The input that is furthest behind comes first, so that inputs stay aligned; before all others one of which it is not
-        // known yet where it begins.
-        let positions = self.inlets.iter_mut().map(|(_, inlet)| inlet.position());
-        let first = positions.zip(0..).min();
-        if let Some((Some(position), _)) = first {
-            self.begin(position);
-        }
-        let chosen = first.map_or(0, |(_, at)| at);
-        let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
+        if self.inlets.is_empty() {
             self.finish(cx);
             return Step::Moved;
-        };
+        }
+        // The input that is furthest behind comes first, so that inputs stay aligned; before all others one of which it is not
+        // known yet where it begins. Of several at one place any that has something: else its cuts could hold up the others.
+        let behind = self.inlets.iter_mut().map(|(_, inlet)| inlet.position()).min().flatten();
+        if let Some(position) = behind {
+            self.begin(position);
+        }
+        for at in 0..self.inlets.len() {
+            if self.inlets.get_mut(at).is_some_and(|(_, inlet)| inlet.position() == behind)
+                && self.take(at, cx)
+            {
+                return Step::Moved;
+            }
+        }
+        Step::Nothing
+    }
+
+    /// Takes what an inlet has; returns whether there was something.
+    fn take(&mut self, at: usize, cx: &mut Cx<'_>) -> bool {
+        let Some((input, inlet)) = self.inlets.get_mut(at) else { return false };
         let input = *input;
         match inlet.take(&self.pool, cx.now_ns(), cx) {
-            Taken::Nothing => return Step::Nothing,
-            Taken::Moved => self.give(chosen, input, cx),
-            Taken::Cut(position, unaccounted) => {
-                self.cut.get_or_insert((position, unaccounted));
-            }
+            Taken::Nothing => return false,
+            Taken::Moved => self.give(at, input, cx),
+            Taken::Cut(position, unaccounted) => self.enter_cut(position, unaccounted),
             Taken::End => {
-                self.give(chosen, input, cx);
-                let ended = self.let_go(chosen);
+                self.give(at, input, cx);
+                let ended = self.let_go(at);
                 if self.phase == Phase::Working {
                     self.call(cx, |node, out| node.ended(input, ended, out));
                 }
@@ -317,7 +329,7 @@ impl NodeTask {
             }
         }
         self.pass_cut(cx);
-        Step::Moved
+        true
     }
 
     /// All inputs are over.
@@ -370,12 +382,29 @@ impl NodeTask {
         }
     }
 
-    /// Passes a cut on when everything before it was given.
+    /// Enters what a cut showed at one of the inputs.
+    fn enter_cut(&mut self, position: StreamPosition, unaccounted: Frames) {
+        match &mut self.cut {
+            Some((at, found)) if *at == position => *found = unaccounted.max(*found),
+            // What is missing here still is at the next one.
+            Some(_) => {}
+            None if self.cut_passed >= Some(position) => {}
+            None => self.cut = Some((position, unaccounted)),
+        }
+    }
+
+    /// Passes a cut on when everything before it was given and all inputs told of it: as one, however many there are.
     fn pass_cut(&mut self, cx: &mut Cx<'_>) {
         let Some((position, unaccounted)) = self.cut else { return };
         if self.phase != Phase::Working || self.given.position() < position {
             return;
         }
+        let here = Some(position);
+        let told = |inlet: &mut Inlet| inlet.cut >= here || inlet.position() > here;
+        if !self.inlets.iter_mut().all(|(_, inlet)| told(inlet)) {
+            return;
+        }
+        self.cut_passed = here;
         self.cut = None;
         if matches!(self.work, Work::Sink(_)) {
             self.cell.settle(position, unaccounted.max(self.given.unaccounted()));

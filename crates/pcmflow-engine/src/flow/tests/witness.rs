@@ -64,6 +64,7 @@ impl Numbers {
 impl Inflow for Numbers {
     fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
         let at = out.position().0;
+        assert_eq!(at, self.total.min(self.chunks * self.block), "what was given did not count");
         if at >= self.total {
             out.cut(Frames(0));
             return Ok(Inflowed::End);

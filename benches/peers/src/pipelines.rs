@@ -8,7 +8,7 @@ use crate::engine::{BLOCK, Pair, QUANTUM, Turns, connect, finish, flow, format, 
 use crate::experiment::Size;
 use crate::floors::COST_OF_MANY;
 use crate::harness::Cores;
-use crate::system::{processor_seconds, resident_mib, stolen_ticks};
+use crate::system::{Whose, processor_seconds, resident_mib, stolen_ticks};
 use crate::table::Summary;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::engine::Priority;
@@ -132,7 +132,7 @@ pub(crate) fn part(arguments: &[String]) {
             tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).sum()
         };
         let blocks_missed = [sum(|tally| &tally.blocks), sum(|tally| &tally.missed)];
-        (Instant::now(), processor_seconds().unwrap_or(f64::NAN), blocks_missed, stolen_ticks().unwrap_or(0))
+        (Instant::now(), processor_seconds(Whose::Own).unwrap_or(f64::NAN), blocks_missed, stolen_ticks().unwrap_or(0))
     };
     tallies.iter().for_each(|tally| tally.worst_ns.store(0, Ordering::Relaxed));
     let before = read();

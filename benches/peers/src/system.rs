@@ -7,20 +7,30 @@ pub(crate) fn resident_mib() -> Option<f64> {
     line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
-/// Seconds of processor time that this process took so far.
+/// Whose processor time is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// This process's.
+    Own,
+    /// That of the processes which it started and waited for.
+    Children,
+}
+
+/// Seconds of processor time so far.
 #[cfg(unix)]
-pub(crate) fn processor_seconds() -> Option<f64> {
+pub(crate) fn processor_seconds(whose: Whose) -> Option<f64> {
+    let whose = if whose == Whose::Own { libc::RUSAGE_SELF } else { libc::RUSAGE_CHILDREN };
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the system fills what it is given; zeroes are valid for its plain numbers.
     let (done, usage) =
-        unsafe { (libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()), usage.assume_init()) };
+        unsafe { (libc::getrusage(whose, usage.as_mut_ptr()), usage.assume_init()) };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     (done == 0).then(|| seconds(usage.ru_utime) + seconds(usage.ru_stime))
 }
 
 /// Not asked for here.
 #[cfg(not(unix))]
-pub(crate) fn processor_seconds() -> Option<f64> {
+pub(crate) fn processor_seconds(_: Whose) -> Option<f64> {
     None
 }
 

@@ -1,7 +1,7 @@
 //! X6: the hand-off of a chunk from thread to thread in the engine, beside GStreamer's `fakesrc ! queue ! fakesink`.
 //!
 //! Both run as processes of their own, in turn, each twice: with few buffers and with many. The slope between the two is what
-//! one buffer takes; starting up cancels. Nobody is pinned. GStreamer's elements are told to say nothing, to wait for no clock and
+//! one buffer takes, of the clock and of both processors; starting up cancels. Nobody is pinned. GStreamer's elements are told to say nothing, to wait for no clock and
 //! to keep no last buffer, and its queue to count buffers only. `fakesrc` allocates 512 bytes and leaves them as they
 //! are, or sends buffers without any.
 //!
@@ -13,6 +13,7 @@ use crate::engine::{self, BLOCK, Pair, Turns, connect, finish, flow, give, worke
 use crate::experiment::Size;
 use crate::floors::HAND_OFF;
 use crate::harness::Cores;
+use crate::system::{Whose, processor_seconds};
 use crate::table::Summary;
 use pcmflow::core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow::core::format::StreamFormat;
@@ -61,25 +62,27 @@ pub(crate) fn report(size: Size, _: Cores) -> String {
         }
     }
     let mut text = "### X6 hand-off from thread to thread in the engine: ns a buffer\n\n".to_owned();
-    text += "| contender | median ns | min | max | ÷ best peer |\n| --- | --: | --: | --: | --: |\n";
+    text += "| contender | median ns | min | max | processor ns | ÷ best peer |\n";
+    text += "| --- | --: | --: | --: | --: | --: |\n";
     let mut verdicts = String::new();
     for (index, (name, who, depth)) in CONTENDERS.iter().enumerate() {
         if slopes[index].is_empty() {
-            let _ = writeln!(text, "| {name} | – | – | – | – |");
+            let _ = writeln!(text, "| {name} | – | – | – | – | – |");
             continue;
         }
-        let Summary { median, min, max } = Summary::of(slopes[index].iter().copied());
+        let Summary { median, min, max } = Summary::of(slopes[index].iter().map(|slope| slope.ns));
+        let processor = Summary::of(slopes[index].iter().map(|slope| slope.processor_ns)).median;
         let peers = (0..CONTENDERS.len())
             .filter(|peer| matches!(CONTENDERS[*peer].1, Who::GStreamer(_)) && CONTENDERS[*peer].2 == *depth)
             .filter(|peer| !slopes[*peer].is_empty());
         let over = |peer: usize| {
-            Summary::of(slopes[index].iter().zip(&slopes[peer]).map(|(own, other)| own / other)).median
+            Summary::of(slopes[index].iter().zip(&slopes[peer]).map(|(own, other)| own.ns / other.ns)).median
         };
         // The best of them is the one beside which this looks worst.
         let ratio = peers.map(over).max_by(f64::total_cmp);
         let cell = ratio.map_or("–".into(), |ratio| format!("{ratio:.3}"));
         let name = if matches!(who, Who::GStreamer(_)) { (*name).into() } else { format!("**{name}**") };
-        let _ = writeln!(text, "| {name} | {median:.1} | {min:.1} | {max:.1} | {cell} |");
+        let _ = writeln!(text, "| {name} | {median:.1} | {min:.1} | {max:.1} | {processor:.1} | {cell} |");
         if let (Who::Pcmflow, Some(ratio)) = (who, ratio) {
             let times = 1.0 / ratio;
             let word = if times >= HAND_OFF.0 { "met" } else { "missed" };
@@ -114,14 +117,20 @@ fn arguments(bytes: u32, depth: u32, buffers: u64) -> Vec<String> {
     text.split(' ').map(Into::into).collect()
 }
 
-/// Nanoseconds a buffer.
-fn slope(who: Who, depth: u32, divisor: u32) -> f64 {
+/// What one buffer takes.
+struct Slope {
+    ns: f64,
+    /// Of all threads together.
+    processor_ns: f64,
+}
+
+fn slope(who: Who, depth: u32, divisor: u32) -> Slope {
     let unit = match who {
         Who::GStreamer(_) => 50_000,
         Who::Pcmflow | Who::OneBuffer => 500_000,
     } / u64::from(divisor);
     let (few, many) = (unit, 9 * unit);
-    let seconds = [few, many].map(|buffers| {
+    let [first, second] = [few, many].map(|buffers| {
         let mut command = match who {
             Who::GStreamer(bytes) => {
                 let mut command = Command::new("gst-launch-1.0");
@@ -135,12 +144,14 @@ fn slope(who: Who, depth: u32, divisor: u32) -> f64 {
                 command
             }
         };
-        let start = Instant::now();
+        let processor = || processor_seconds(Whose::Children).unwrap_or(f64::NAN);
+        let (start, before) = (Instant::now(), processor());
         let status = command.stdout(Stdio::null()).status().expect("a program that was there just now");
         assert!(status.success(), "{command:?} ended with {status}");
-        start.elapsed().as_secs_f64()
+        (start.elapsed().as_secs_f64(), processor() - before)
     });
-    (seconds[1] - seconds[0]) * 1e9 / (many - few) as f64
+    let a_buffer = |from: f64, to: f64| (to - from) * 1e9 / (many - few) as f64;
+    Slope { ns: a_buffer(first.0, second.0), processor_ns: a_buffer(first.1, second.1) }
 }
 
 /// What one process of ours does: `DEPTH CHUNKS ONE`.

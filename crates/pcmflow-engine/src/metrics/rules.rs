@@ -202,7 +202,7 @@ impl Rule {
                 per(alerts.latency_ms_on, limit_ms, 1_000_000),
                 per(alerts.latency_ms_off, limit_ms, 1_000_000),
             ),
-            ("loss", Metric::DroppedPpm, alerts.loss_ppm_on.into(), alerts.loss_ppm_off.into()),
+            ("loss", Metric::DroppedPpm, alerts.loss_ppm_on, alerts.loss_ppm_off),
             (
                 "memory",
                 Metric::PoolHeldPpm,

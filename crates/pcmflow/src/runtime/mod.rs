@@ -15,6 +15,8 @@
 //!
 //! A [`Worker`] drives the tasks of an [executor](crate::engine::task), and sleeps when they do; [`Workers`] share them.
 //!
+//! A [`NativeProbe`] finds out what the machine [gives](crate::engine::platform) to the process.
+//!
 //! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
 //! panics.
 
@@ -27,6 +29,7 @@ mod inject;
 mod live;
 mod pages;
 mod park;
+mod platform;
 mod report;
 mod source;
 pub mod thread;
@@ -39,6 +42,7 @@ pub use consumer::{ChunkCx, Consumer, ConsumerError};
 pub use flow::{Flow, RunningFlow};
 pub use inject::{Inject, InjectError};
 pub use pages::PageMemory;
+pub use platform::NativeProbe;
 pub use report::{FlowReport, FlowSnapshot};
 #[cfg(feature = "async")]
 pub use waiting::AsyncReader;

@@ -31,6 +31,8 @@ pub(crate) fn format(channels: u32) -> StreamFormat {
 pub(crate) const QUANTUM: Duration = Duration::from_nanos(2_666_667);
 
 /// A worker that asks for real-time scheduling, or does not.
+///
+/// Its tasks publish no events: a worker can not be handed a publisher yet. The coordinator does.
 pub(crate) fn worker(name: &str, clock: Clock, real_time: bool) -> Worker {
     let real_time = real_time.then(|| RealTime::every(QUANTUM));
     let config = WorkerConfig { name: name.into(), tasks_max: Executor::TASKS_MAX, real_time };

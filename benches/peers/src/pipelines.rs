@@ -132,7 +132,12 @@ pub(crate) fn part(arguments: &[String]) {
             tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).sum()
         };
         let blocks_missed = [sum(|tally| &tally.blocks), sum(|tally| &tally.missed)];
-        (Instant::now(), processor_seconds(Whose::Own).unwrap_or(f64::NAN), blocks_missed, stolen_ticks().unwrap_or(0))
+        (
+            Instant::now(),
+            processor_seconds(Whose::Own).unwrap_or(f64::NAN),
+            blocks_missed,
+            stolen_ticks().unwrap_or(0),
+        )
     };
     tallies.iter().for_each(|tally| tally.worst_ns.store(0, Ordering::Relaxed));
     let before = read();

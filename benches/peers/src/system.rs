@@ -22,8 +22,7 @@ pub(crate) fn processor_seconds(whose: Whose) -> Option<f64> {
     let whose = if whose == Whose::Own { libc::RUSAGE_SELF } else { libc::RUSAGE_CHILDREN };
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the system fills what it is given; zeroes are valid for its plain numbers.
-    let (done, usage) =
-        unsafe { (libc::getrusage(whose, usage.as_mut_ptr()), usage.assume_init()) };
+    let (done, usage) = unsafe { (libc::getrusage(whose, usage.as_mut_ptr()), usage.assume_init()) };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     (done == 0).then(|| seconds(usage.ru_utime) + seconds(usage.ru_stime))
 }

@@ -118,6 +118,7 @@ fn arguments(bytes: u32, depth: u32, buffers: u64) -> Vec<String> {
 }
 
 /// What one buffer takes.
+#[derive(Clone, Copy)]
 struct Slope {
     ns: f64,
     /// Of all threads together.

@@ -5,6 +5,7 @@
 //! lets go leaves its books in a cell that the control side holds, so that they can't be lost.
 
 use super::cell::{NodeCell, State};
+use super::followers::Followers;
 use super::inlet::{Inlet, Taken};
 use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
@@ -79,6 +80,8 @@ pub(super) struct NodeTask {
     given: Timeline,
     /// Where inputs ended that are over.
     taken_to: Option<StreamPosition>,
+    /// What became of inputs with clocks of their own; their positions are none of this timeline.
+    followed: Followers,
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
     edits: Consumer<Edit>,
@@ -108,6 +111,7 @@ impl NodeTask {
             leaving: Vec::new(),
             given: Timeline::default(),
             taken_to: None,
+            followed: Followers::default(),
             cut: None,
             edits,
             meter: None,
@@ -194,6 +198,7 @@ impl NodeTask {
 
     fn drop_work(&mut self) {
         let work = std::mem::replace(&mut self.work, Work::Gone);
+        self.followed.ask(&work);
         // One that panics again when it is dropped must not take the books along.
         let _ = catching(|| drop(work));
     }
@@ -274,10 +279,21 @@ impl NodeTask {
                 None => Step::Moved,
             };
         }
+        if self.inlets.is_empty() {
+            self.finish(cx);
+            return Step::Moved;
+        }
+        // Those with clocks of their own come when they are wanted.
+        for at in 0..self.inlets.len() {
+            if self.is_wanted(at) && self.take(at, cx) {
+                return Step::Moved;
+            }
+        }
         // The input that is furthest behind comes first, so that inputs stay aligned. One that is not attached yet is not waited
         // for.
         let mut first: Option<(StreamPosition, usize)> = None;
-        for (at, (_, inlet)) in self.inlets.iter_mut().enumerate() {
+        for (at, (_, inlet)) in self.inlets.iter_mut().enumerate().filter(|(_, (_, inlet))| !inlet.own_clock)
+        {
             let Some(position) = inlet.position() else { continue };
             if first.is_none_or(|(before, _)| position < before) {
                 first = Some((position, at));
@@ -286,15 +302,22 @@ impl NodeTask {
         if let Some((position, _)) = first {
             self.begin(position);
         }
-        let chosen = first.map_or(0, |(_, at)| at);
-        let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
-            self.finish(cx);
-            return Step::Moved;
-        };
-        let input = *input;
+        let chosen =
+            first.map(|(_, at)| at).or_else(|| self.inlets.iter().position(|(_, inlet)| !inlet.own_clock));
+        match chosen.is_some_and(|at| self.take(at, cx)) {
+            true => Step::Moved,
+            false => Step::Nothing,
+        }
+    }
+
+    /// Takes what an inlet has; returns whether there was something.
+    fn take(&mut self, chosen: usize, cx: &mut Cx<'_>) -> bool {
+        let Some((input, inlet)) = self.inlets.get_mut(chosen) else { return false };
+        let (input, own_clock) = (*input, inlet.own_clock);
         match inlet.take(&self.pool, cx.now_ns(), cx) {
-            Taken::Nothing => return Step::Nothing,
+            Taken::Nothing => return false,
             Taken::Moved => self.give(chosen, input, cx),
+            Taken::Cut(_, unaccounted) if own_clock => self.followed.cut(unaccounted),
             Taken::Cut(position, unaccounted) => {
                 self.cut.get_or_insert((position, unaccounted));
             }
@@ -310,7 +333,7 @@ impl NodeTask {
             }
         }
         self.pass_cut(cx);
-        Step::Moved
+        true
     }
 
     /// All inputs are over.
@@ -325,6 +348,9 @@ impl NodeTask {
     fn let_go(&mut self, at: usize) -> StreamPosition {
         let (_, mut inlet) = self.inlets.remove(at);
         let ended = inlet.position().unwrap_or(StreamPosition::START);
+        if inlet.own_clock {
+            return ended;
+        }
         self.taken_to = Some(self.taken_to.unwrap_or(StreamPosition::START).max(ended));
         ended
     }
@@ -366,6 +392,7 @@ impl NodeTask {
     /// Passes a cut on when everything before it was given.
     fn pass_cut(&mut self, cx: &mut Cx<'_>) {
         let Some((position, unaccounted)) = self.cut else { return };
+        let unaccounted = unaccounted.max(self.followed.unaccounted());
         if self.phase != Phase::Working || self.given.position() < position {
             return;
         }
@@ -378,14 +405,20 @@ impl NodeTask {
 
     /// Throws out what is there.
     fn drain(&mut self, cause: LossCause) -> Step {
-        let single = self.inlets.len() == 1;
-        let starts = self.inlets.iter_mut().filter_map(|(_, inlet)| inlet.position());
+        self.followed.drain(&mut self.inlets, cause);
+        let single = self.inlets.iter().filter(|(_, inlet)| !inlet.own_clock).count() == 1;
+        let aligned = self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock);
+        let starts = aligned.filter_map(|(_, inlet)| inlet.position());
         if let Some(start) = starts.min() {
             self.begin(start);
         }
         let mut reached = self.taken_to;
         let mut at = 0;
         while let Some((_, inlet)) = self.inlets.get_mut(at) {
+            if inlet.own_clock {
+                at += 1;
+                continue;
+            }
             // What it held, or had in hand.
             if single && let Some(taken) = inlet.position() {
                 let held = self.given.position();
@@ -564,6 +597,6 @@ impl Drop for NodeTask {
         if over {
             self.given.end();
         }
-        self.cell.close(self.given, self.taken_to, over);
+        self.cell.close(self.given, self.taken_to, over, self.followed.take());
     }
 }

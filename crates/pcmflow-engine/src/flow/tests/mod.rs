@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod books;
+mod clock;
 mod edits;
 mod failures;
 mod graphs;
+mod meet;
 mod model;
 mod paths;
 mod streams;

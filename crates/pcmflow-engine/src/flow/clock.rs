@@ -65,8 +65,14 @@ impl CaptureClock {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn new(rate: SampleRate) -> Self {
-        let period = (1_000_000_000_i128 << PERIOD_BITS) / i128::from(rate.hz());
-        Self { rate, last: None, period, remembered: 0, since_jump: 0 }
+        let mut clock = Self { rate, last: None, period: 0, remembered: 0, since_jump: 0 };
+        clock.period = clock.told();
+        clock
+    }
+
+    /// How long a frame lasts by what the stream says.
+    fn told(&self) -> i128 {
+        (1_000_000_000_i128 << PERIOD_BITS) / i128::from(self.rate.hz())
     }
 
     fn frames(&self, secs: u64) -> u64 {
@@ -103,7 +109,7 @@ impl CaptureClock {
         let time = expected + if line.abs() > mean.abs() { line } else { mean };
         self.last = Some((position, time));
         self.period += ((6 * delta * error) << FINER_BITS).div_euclid(scale);
-        let told = (1_000_000_000_i128 << PERIOD_BITS) / i128::from(self.rate.hz());
+        let told = self.told();
         self.period = self.period.clamp(told / 2, told * 2);
         let window = self.frames(WINDOW_SECS);
         self.remembered = self.remembered.saturating_add(block).min(window);
@@ -134,24 +140,35 @@ impl CaptureClock {
         i32::try_from((told + self.period / 2) / self.period - 1_000_000_000).ok()
     }
 
-    /// When the frames before `position` were all there, without the jitter; `None` before the first block.
+    /// The last block, and how long a frame lasts; none where blocks come at no steady rate, as those of a file.
+    fn line(&self) -> Option<(StreamPosition, i128, i128)> {
+        let told = self.told();
+        let steady = (self.period - told).abs() <= told / 4;
+        let (last, time) = self.last.filter(|_| steady)?;
+        // A rate measured over some blocks is further off than any crystal.
+        let settled = self.remembered >= self.frames(SETTLED_SECS);
+        Some((last, time, if settled { self.period } else { told }))
+    }
+
+    /// When the frames before `position` were all there, without the jitter; `None` before the first block, and where blocks
+    /// come at no steady rate, as those of a file.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn time_ns(&self, position: StreamPosition) -> Option<u64> {
-        let (last, time) = self.last?;
+        let (last, time, period) = self.line()?;
         let frames = i128::from(position.0) - i128::from(last.0);
-        let time = time + ((frames * self.period) >> FINER_BITS);
+        let time = time + ((frames * period) >> FINER_BITS);
         // Rounded; before the clock's beginning is at it.
         Some(u64::try_from(((time + (1 << (TIME_BITS - 1))) >> TIME_BITS).max(0)).unwrap_or(u64::MAX))
     }
 
-    /// The first frame that was not there at this time; `None` before the first block.
+    /// The first frame that was not there at this time; `None` as for [`time_ns`](Self::time_ns).
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn position(&self, time_ns: u64) -> Option<StreamPosition> {
-        let (last, time) = self.last?;
+        let (last, time, period) = self.line()?;
         let passed = ((i128::from(time_ns) << TIME_BITS) - time) << FINER_BITS;
-        let frames = (passed + self.period / 2).div_euclid(self.period);
+        let frames = (passed + period / 2).div_euclid(period);
         Some(StreamPosition(u64::try_from((i128::from(last.0) + frames).max(0)).unwrap_or(u64::MAX)))
     }
 }

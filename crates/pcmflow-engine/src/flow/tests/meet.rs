@@ -197,9 +197,7 @@ fn twelve_minutes_at_400_millionths_apart_lose_nothing_and_stay_clean() {
                 (worst_ppm, worst_ms) = (worst_ppm.max(off_ppm.abs()), worst_ms.max(off_ms.abs()));
             }
         }
-        eprintln!("{ppm}: {worst_ppm} ppm, {worst_ms} ms");
         let followed = place.finish();
-        eprintln!("{followed:?}");
         assert!(worst_ppm < 10.0, "{worst_ppm} ppm");
         assert!(worst_ms < 1.0, "{worst_ms} ms");
         assert_eq!(followed.silence[LossCause::Deadline], Frames(0));
@@ -209,7 +207,6 @@ fn twelve_minutes_at_400_millionths_apart_lose_nothing_and_stay_clean() {
         let hz = TONE_HZ / (1.0 + ppm / 1e6);
         let clean = &heard.samples[48_000..heard.samples.len() - 9_600];
         let click = worst_click(clean, hz);
-        eprintln!("click {click} peak {}", peak(clean));
         assert!(click < 1e-4, "{click}");
         assert!((peak(clean) - 0.5).abs() < 1e-3);
     }

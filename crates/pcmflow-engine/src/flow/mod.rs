@@ -30,6 +30,9 @@
 //!   takes looks at that flag once a poll, not once a packet.
 //! - **No allocation** for a chunk in a steady flow: handles move, queues before links are as large as what they mostly hold.
 //!
+//! Inputs of one source are aligned by position ([`Join`]). Those of several have no position in common, but time: a [`CaptureClock`]
+//! finds out what a stream's positions have to do with it, and a [`Meet`] brings one to the clock of the other.
+//!
 //! Positions count frames of the source; where it changes its rate in mid-stream, they count on in frames of the new one.
 
 mod adapter;

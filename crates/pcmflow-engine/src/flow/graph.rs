@@ -46,6 +46,9 @@ pub struct Ports {
     pub latency_ns: u64,
     /// Calls of it may wait for something outside: see [`Needs`](crate::task::Needs).
     pub may_block: bool,
+    /// Each input but the first has a clock, and so a timeline, of its own: it is taken when the node
+    /// [wants](super::Node::wants) it, and what becomes of it is the node's [to tell](super::Node::followed).
+    pub own_clocks: bool,
 }
 
 impl Ports {

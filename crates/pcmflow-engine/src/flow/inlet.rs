@@ -48,6 +48,8 @@ pub(super) struct Inlet {
     begun: bool,
     ended: bool,
     latency_ns_max: u64,
+    /// It has a clock, and so a timeline, of its own.
+    pub(super) own_clock: bool,
     news: InletNews,
     /// Something was taken since the other end was notified.
     moved: bool,
@@ -93,6 +95,7 @@ impl Inlet {
             begun: false,
             ended: false,
             latency_ns_max,
+            own_clock: false,
             news: InletNews::new(cell.names.pipeline),
             moved: false,
             _farewell: Farewell(cell.clone()),

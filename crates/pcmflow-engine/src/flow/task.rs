@@ -5,6 +5,7 @@
 //! lets go leaves its books in a cell that the control side holds, so that they can't be lost.
 
 use super::cell::{NodeCell, State};
+use super::followers::Followers;
 use super::inlet::{Inlet, Taken};
 use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
@@ -87,6 +88,8 @@ pub(super) struct NodeTask {
     given: Timeline,
     /// Where inputs ended that are over.
     taken_to: Option<StreamPosition>,
+    /// What became of inputs with clocks of their own; their positions are none of this timeline.
+    followed: Followers,
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
     /// Where the last one stood that was.
@@ -118,6 +121,7 @@ impl NodeTask {
             leaving: Vec::new(),
             given: Timeline::default(),
             taken_to: None,
+            followed: Followers::default(),
             cut: None,
             cut_passed: None,
             edits,
@@ -209,6 +213,7 @@ impl NodeTask {
 
     fn drop_work(&mut self) {
         let work = std::mem::replace(&mut self.work, Work::Gone);
+        self.followed.ask(&work);
         // One that panics again when it is dropped must not take the books along.
         let _ = catching(|| drop(work));
     }
@@ -293,16 +298,22 @@ impl NodeTask {
             self.finish(cx);
             return Step::Moved;
         }
+        // Those with clocks of their own come when they are wanted.
+        for at in 0..self.inlets.len() {
+            if self.is_wanted(at) && self.take(at, cx) {
+                return Step::Moved;
+            }
+        }
         // The input that is furthest behind comes first, so that inputs stay aligned; before all others one of which it is not
         // known yet where it begins. Of several at one place any that has something: else its cuts could hold up the others.
-        let behind = self.inlets.iter_mut().map(|(_, inlet)| inlet.position()).min().flatten();
+        let aligned = self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock);
+        let behind = aligned.map(|(_, inlet)| inlet.position()).min().flatten();
         if let Some(position) = behind {
             self.begin(position);
         }
         for at in 0..self.inlets.len() {
-            if self.inlets.get_mut(at).is_some_and(|(_, inlet)| inlet.position() == behind)
-                && self.take(at, cx)
-            {
+            let is_behind = |(_, inlet): &mut (usize, Inlet)| !inlet.own_clock && inlet.position() == behind;
+            if self.inlets.get_mut(at).is_some_and(is_behind) && self.take(at, cx) {
                 return Step::Moved;
             }
         }
@@ -312,10 +323,11 @@ impl NodeTask {
     /// Takes what an inlet has; returns whether there was something.
     fn take(&mut self, at: usize, cx: &mut Cx<'_>) -> bool {
         let Some((input, inlet)) = self.inlets.get_mut(at) else { return false };
-        let input = *input;
+        let (input, own_clock) = (*input, inlet.own_clock);
         match inlet.take(&self.pool, cx.now_ns(), cx) {
             Taken::Nothing => return false,
             Taken::Moved => self.give(at, input, cx),
+            Taken::Cut(_, unaccounted) if own_clock => self.followed.cut(unaccounted),
             Taken::Cut(position, unaccounted) => self.enter_cut(position, unaccounted),
             Taken::End => {
                 self.give(at, input, cx);
@@ -344,6 +356,9 @@ impl NodeTask {
     fn let_go(&mut self, at: usize) -> StreamPosition {
         let (_, mut inlet) = self.inlets.remove(at);
         let ended = inlet.position().unwrap_or(StreamPosition::START);
+        if inlet.own_clock {
+            return ended;
+        }
         self.taken_to = Some(self.taken_to.unwrap_or(StreamPosition::START).max(ended));
         ended
     }
@@ -396,11 +411,12 @@ impl NodeTask {
     /// Passes a cut on when everything before it was given and all inputs told of it: as one, however many there are.
     fn pass_cut(&mut self, cx: &mut Cx<'_>) {
         let Some((position, unaccounted)) = self.cut else { return };
+        let unaccounted = unaccounted.max(self.followed.unaccounted());
         if self.phase != Phase::Working || self.given.position() < position {
             return;
         }
         let here = Some(position);
-        let told = |inlet: &mut Inlet| inlet.cut >= here || inlet.position() > here;
+        let told = |inlet: &mut Inlet| inlet.own_clock || inlet.cut >= here || inlet.position() > here;
         if !self.inlets.iter_mut().all(|(_, inlet)| told(inlet)) {
             return;
         }
@@ -414,14 +430,20 @@ impl NodeTask {
 
     /// Throws out what is there.
     fn drain(&mut self, cause: LossCause) -> Step {
-        let single = self.inlets.len() == 1;
-        let starts = self.inlets.iter_mut().filter_map(|(_, inlet)| inlet.position());
+        self.followed.drain(&mut self.inlets, cause);
+        let single = self.inlets.iter().filter(|(_, inlet)| !inlet.own_clock).count() == 1;
+        let aligned = self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock);
+        let starts = aligned.filter_map(|(_, inlet)| inlet.position());
         if let Some(start) = starts.min() {
             self.begin(start);
         }
         let mut reached = self.taken_to;
         let mut at = 0;
         while let Some((_, inlet)) = self.inlets.get_mut(at) {
+            if inlet.own_clock {
+                at += 1;
+                continue;
+            }
             // What it held, or had in hand.
             if single && let Some(taken) = inlet.position() {
                 let held = self.given.position();
@@ -600,6 +622,6 @@ impl Drop for NodeTask {
         if over {
             self.given.end();
         }
-        self.cell.close(self.given, self.taken_to, over);
+        self.cell.close(self.given, self.taken_to, over, self.followed.take());
     }
 }

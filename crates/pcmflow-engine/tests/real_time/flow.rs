@@ -102,6 +102,7 @@ fn run(executor: &mut Executor, clock: &StepClock, until_ns: u64) {
 pub(crate) fn entries() {
     assert_eq!(rt("State::name", || State::Running.name()), "running");
     assert_eq!(rt("InputState::name", || InputState::Running.name()), "running");
+    clocks();
     let (mut executor, clock, _flow) = flow();
     run(&mut executor, &clock, 5_000_000);
 }
@@ -118,4 +119,20 @@ fn a_flow_in_its_steady_state_calls_no_allocator() {
     assert!(readings["pass"].busy_ns == 0 && readings["recogniser"].health.frames > 120_000);
     let delivered = flow.status().nodes["recogniser"].given.delivered - before;
     assert!(delivered > Frames(120_000), "{delivered}");
+}
+
+fn clocks() {
+    let format = StreamFormat::new(48_000, 1).unwrap();
+    let mut clock = rt("CaptureClock::new", || CaptureClock::new(format.rate));
+    for block in 1..=2_000_u64 {
+        rt("CaptureClock::observe", || clock.observe(StreamPosition(block * 480), block * 10_001_000));
+    }
+    assert_eq!(rt("CaptureClock::drift_ppb", || clock.drift_ppb()), Some(-99_990));
+    assert_eq!(rt("CaptureClock::time_ns", || clock.time_ns(StreamPosition(480))), Some(10_001_000));
+    assert!(rt("CaptureClock::position", || clock.position(10_001_000)).is_some());
+    rt("CaptureClock::interrupt", || clock.interrupt());
+    let config = rt("MeetConfig::new", || MeetConfig::new(format));
+    let gauge = Meet::new(config).unwrap().gauge(1).unwrap();
+    assert_eq!(rt("MeetGauge::drift_ppb", || gauge.drift_ppb()), None);
+    assert_eq!(rt("MeetGauge::lag_frames", || gauge.lag_frames()), None);
 }

@@ -2,12 +2,13 @@
 
 use super::adapter::Adapter;
 use super::cell::{NodeCell, State};
+use super::edit::{Edit, OutletChange};
 use super::error::FlowError;
 use super::graph::{Graph, Output, Ports};
 use super::link::{LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
 use super::spec::PipelineConfig;
-use super::task::{Edit, NodeTask, OutletChange, Work};
+use super::task::{NodeTask, Work};
 use super::telemetry::{Observed, Telemetry};
 use crate::Priority;
 use crate::event::types::{PipelineRegistered, PipelineRemoved};

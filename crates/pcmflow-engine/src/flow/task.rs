@@ -5,24 +5,22 @@
 //! lets go leaves its books in a cell that the control side holds, so that they can't be lost.
 
 use super::cell::{NodeCell, State};
+use super::edit::{Edit, OutletChange};
 use super::followers::Followers;
 use super::inlet::{Inlet, Taken};
 use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
 use super::outlet::Outlet;
+use super::outlet_news;
 use crate::catching::catching;
-use crate::event::types::{
-    BackpressureCleared, BackpressureDetected, FailureKind, PipelineFailure, SourceStopped, StrategyChanged,
-};
+use crate::event::types::{FailureKind, PipelineFailure, SourceStopped};
 use crate::metrics::Meter;
-use crate::pressure::{Change, Edge, Slow, Strategy};
 use crate::sync::Arc;
 use crate::task::{Cx, Poll, Task};
 use pcmflow_core::chunk::Packet;
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::pressure::PressureEdge;
 use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
 
@@ -36,27 +34,6 @@ pub(super) enum Work {
     Sink(Box<dyn Node>),
     /// It failed, was removed or is over.
     Gone,
-}
-
-/// A change of a task that runs.
-pub(super) enum Edit {
-    /// One more link begins here.
-    Attach(Box<Outlet>),
-    /// The link ends here, once what was sent is in it.
-    Detach(Arc<LinkCell>),
-    Outlet(Arc<LinkCell>, OutletChange),
-    /// One more input.
-    Input(usize, Box<Inlet>),
-    /// Call it no more; what still comes is lost.
-    Remove,
-}
-
-/// A change of a link's sending end.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum OutletChange {
-    Strategy(Strategy),
-    /// Sends nothing, or sends again.
-    Shut(bool),
 }
 
 /// What a task is about.
@@ -550,24 +527,6 @@ impl NodeTask {
     }
 }
 
-/// Publishes that back-pressure began or ended.
-fn tell_pressure(outlet: &Outlet, edge: Edge, cx: &mut Cx<'_>) {
-    let names = outlet.cell.names;
-    let (pipeline, slow) = match edge.slow {
-        Slow::ConsumerStands | Slow::ConsumerSlow => (names.pipeline, names.to),
-        Slow::ProducerFast => (names.pipeline, names.from),
-    };
-    match edge.edge {
-        PressureEdge::On { .. } => {
-            let (queued_chunks, capacity_chunks) = outlet.fill();
-            cx.publish(pipeline, &BackpressureDetected { pipeline, slow, queued_chunks, capacity_chunks })
-        }
-        PressureEdge::Off { lasted_ns: duration_ns, .. } => {
-            cx.publish(pipeline, &BackpressureCleared { pipeline, slow, duration_ns })
-        }
-    };
-}
-
 /// Gives a gap for what lies between, as far as it was not given.
 fn lose_between(
     given: &mut Timeline,
@@ -598,14 +557,7 @@ impl Task for NodeTask {
             inlet.notify();
         }
         for outlet in self.outlets.iter_mut().chain(&mut self.leaving) {
-            let (edge, change) = outlet.observe(now_ns);
-            if let Some(edge) = edge {
-                tell_pressure(outlet, edge, cx);
-            }
-            if let Some(change) = change {
-                let (pipeline, Change { from, to, reason, .. }) = (outlet.cell.names.pipeline, change);
-                cx.publish(pipeline, &StrategyChanged { pipeline, from, to, reason });
-            }
+            outlet_news::tell(outlet, now_ns, cx);
             outlet.notify();
         }
         if let Some(meter) = &mut self.meter {

@@ -29,8 +29,8 @@ const fn engine(what: &'static str, file: &'static str, line: &'static str) -> P
 const POSTINGS: &[Posting] = &[
     Posting {
         what: "frames that the source made",
-        file: "crates/pcmflow/src/runtime/source.rs",
-        line: "self.live.frames_in.fetch_add(frames.0, Ordering::Relaxed);",
+        file: "crates/pcmflow/src/runtime/input_thread.rs",
+        line: "self.shared.frames_in.fetch_add(frames.0, Ordering::Relaxed);",
         tests: RUNTIME,
     },
     Posting {
@@ -95,14 +95,14 @@ const POSTINGS: &[Posting] = &[
     },
     Posting {
         what: "frames that were delivered",
-        file: "crates/pcmflow/src/runtime/consumer.rs",
-        line: "self.timeline.deliver(position, span);",
+        file: "crates/pcmflow-engine/src/flow/task.rs",
+        line: "self.given.deliver(position, span);",
         tests: RUNTIME,
     },
     Posting {
         what: "gaps that the consumer was told of",
-        file: "crates/pcmflow/src/runtime/consumer.rs",
-        line: "self.timeline.lose(gap);",
+        file: "crates/pcmflow-engine/src/flow/task.rs",
+        line: "self.given.lose(gap);",
         tests: RUNTIME,
     },
     engine(

@@ -5,7 +5,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use pcmflow::core::block::{Profile, WindowKind};
 use pcmflow::core::format::SampleEncoding;
 use pcmflow::core::stream::Overflow;
-use pcmflow::runtime::Inject;
+use pcmflow::nodes::Inject;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod failure;
+mod flow;
 mod input;
 mod run;
 mod summary;

@@ -1,27 +1,36 @@
 //! The steady state of a flow calls no allocator: the way of a frame from the source through ring, analyser, pool, link and
-//! consumer into the tracker, on one thread, under an allocator that counts. What only threads and sinks do is not here.
+//! node into the tracker, as a flow's tasks carry it, with meters and events on, under an allocator that counts. Two executors are
+//! driven by hand, so that one can fall behind the other. What only threads and sinks do is not here.
 
 #![cfg_attr(pcmflow_rtsan, feature(sanitize))]
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use guard::{calls, nonblocking, rt};
-use pcmflow::core::block::{BlockSize, BufferAnalyzer, Step};
-use pcmflow::core::chunk::{
-    AudioChunk, AudioRingBuffer, ChunkConsumer, ChunkMeta, ChunkProducer, LinkGauge, Packet,
-};
-use pcmflow::core::format::{Frames, Interleaved};
-use pcmflow::core::health::{BufferHealthMonitor, HealthConfig, HealthRecorder};
-use pcmflow::core::ledger::{Balance, LossCause, Timeline};
-use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
+use pcmflow::core::block::BlockSize;
+use pcmflow::core::chunk::AudioChunk;
+use pcmflow::core::format::Frames;
+use pcmflow::core::health::HealthConfig;
+use pcmflow::core::ledger::{Gap, LossCause};
+use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use pcmflow::core::pressure::BackpressureDetector;
 use pcmflow::core::ring::CircularBuffer;
-use pcmflow::core::stream::{Mark, Overflow, StreamConfig, StreamGauge, StreamWriter, stream};
+use pcmflow::core::stream::{Overflow, StreamConfig, StreamGauge, StreamWriter, stream};
+use pcmflow::engine::event::{BusConfig, EventBus, NameId};
+use pcmflow::engine::flow::{
+    DataFlowCoordinator, Node, NodeError, Out, PipelineConfig, Ports, StreamFeed, StreamInflow, Telemetry,
+};
+use pcmflow::engine::pressure::Strategy;
+use pcmflow::engine::task::{Executor, Needs, Place, SpawnError, Spawner, StepClock, Task, TaskHandle};
+use pcmflow::engine::transform::Shape;
 use pcmflow::io::synth::SynthSource;
 use pcmflow::io::{Source, SynthSpec};
-use pcmflow::pitch::{PitchConfig, PitchTracker};
+use pcmflow::nodes::{Listener, PitchNode, PitchPace, Pitched};
+use pcmflow::pitch::PitchConfig;
 use pcmflow::runtime::thread::{FlushDenormals, RealTime, callback_guard, flush_denormals};
 use pcmflow::runtime::{BlockingReader, Stop};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[path = "../../pcmflow-core/tests/guard/mod.rs"]
@@ -32,153 +41,144 @@ const CHANNELS: usize = 2;
 /// A write of the source: more than one quantum, and no whole number of them.
 const WRITE: usize = 300;
 
+/// The source's task on one executor, the sink's on the other.
+struct Two(Spawner, Spawner);
+
+impl Place for Two {
+    fn place(&self, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+        if needs.may_block { self.1.place(needs, task) } else { self.0.place(needs, task) }
+    }
+}
+
+/// Counts what is heard.
+#[derive(Clone, Default)]
+struct Counts {
+    estimates: Arc<AtomicU64>,
+    gaps: Arc<AtomicU64>,
+}
+
+impl Listener<Pitched> for Counts {
+    fn heard(&mut self, _: Pitched) -> Result<(), NodeError> {
+        self.estimates.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+    fn gap(&mut self, _: Gap) -> Result<(), NodeError> {
+        self.gaps.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A careless one around it.
+struct Careless<N>(N);
+
+impl<N: Node> Node for Careless<N> {
+    fn chunk(&mut self, input: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+        std::hint::black_box(chunk.samples().to_vec());
+        self.0.chunk(input, chunk, out)
+    }
+}
+
 /// All parts of a flow, driven by hand.
 struct Parts {
     source: SynthSource,
     samples: Vec<f32>,
-    writer: StreamWriter,
+    writer: Option<StreamWriter>,
     ring: StreamGauge,
+    feed: Option<StreamFeed>,
     pressure: BackpressureDetector,
-    analyzer: BufferAnalyzer,
-    pool: BufferRecyclingPool,
-    link: LinkGauge,
-    chunks_in: ChunkProducer,
-    chunks_out: ChunkConsumer,
-    timeline: Timeline,
-    health: HealthRecorder,
-    monitor: BufferHealthMonitor,
-    tracker: PitchTracker,
-    sequence: u64,
+    flow: DataFlowCoordinator,
+    executors: [Executor; 2],
+    clock: Arc<StepClock>,
+    counts: Counts,
     frames_in: Frames,
-    estimates: u64,
-    gaps: u64,
-    cuts: u64,
-    now_ns: u64,
 }
 
 impl Parts {
-    fn new(overflow: Overflow) -> Self {
+    fn new(overflow: Overflow, careless: bool) -> Self {
         let spec: SynthSpec = "sine:220,seconds=endless,channels=2".parse().unwrap();
         let source = spec.source().unwrap();
         let format = source.format();
         let capacity = Frames(4 * BLOCK);
         let (writer, reader, ring) =
             stream(StreamConfig { format, capacity, quantum: Frames(128), overflow }).unwrap();
+        let (feed, inflow) = StreamInflow::new(reader, BlockSize::of::<BLOCK>()).unwrap();
         let evicting = overflow == Overflow::EvictOldest;
-        let link =
-            if evicting { AudioRingBuffer::evicting_oldest(4) } else { AudioRingBuffer::with_capacity(4) };
-        let link = link.unwrap();
-        let gauge = link.gauge();
-        let (chunks_in, chunks_out) = link.split();
-        // Too few for a link that waits; as many as one that evicts can hold, with one in hand and one to be filled.
-        let buffers = if evicting { 6 } else { 3 };
+        // Too few for a link that waits; as many as one that evicts can hold, with one in hand, one that is kept and one to be
+        // filled.
+        let buffers = if evicting { 7 } else { 4 };
         let class = ClassConfig {
             samples: BLOCK as usize * CHANNELS,
             buffers_max: buffers,
             buffers_prewarm: buffers,
         };
-        let (health, monitor) = BufferHealthMonitor::new(HealthConfig::default(), 0).unwrap();
+        let pool =
+            BufferRecyclingPool::new(PoolConfig { classes: vec![class], ..PoolConfig::default() }).unwrap();
+        let (bus, _) = EventBus::new(BusConfig::default());
+        let executor = || {
+            let (mut executor, spawner) = Executor::new(4).unwrap();
+            executor.publish_by(bus.publisher(NameId::NONE).unwrap());
+            (executor, spawner)
+        };
+        let ((first, one), (second, other)) = (executor(), executor());
+        let clock = Arc::new(StepClock::default());
+        let mut flow = DataFlowCoordinator::new(Two(one, other), pool);
+        let meters = Some(HealthConfig::default());
+        flow.observe(Telemetry { bus: bus.clone(), clock: clock.clone(), meters }).unwrap();
+        let counts = Counts::default();
+        let pitch =
+            PitchNode::new(PitchConfig::new(format.rate), format.rate, PitchPace::Live, counts.clone());
+        let pitch = pitch.unwrap();
+        let node: Box<dyn Node> = if careless { Box::new(Careless(pitch)) } else { Box::new(pitch) };
+        flow.add_source("tone", Shape::new(format), true, Box::new(inflow)).unwrap();
+        flow.add_node("pitch", Ports { may_block: true, ..Ports::sink(None) }, node).unwrap();
+        let strategy = if evicting { Strategy::DropOldest } else { Strategy::Block };
+        flow.connect(PipelineConfig { packets: 4, strategy, ..PipelineConfig::new("tone", "pitch") })
+            .unwrap();
+        flow.start().unwrap();
         Self {
             source,
             samples: vec![0.0; WRITE * CHANNELS],
-            writer,
+            writer: Some(writer),
             ring,
+            feed: Some(feed),
             pressure: BackpressureDetector::default(),
-            analyzer: BufferAnalyzer::new(reader, BlockSize::of::<BLOCK>()),
-            pool: BufferRecyclingPool::new(PoolConfig { classes: vec![class], ..PoolConfig::default() })
-                .unwrap(),
-            link: gauge,
-            chunks_in,
-            chunks_out,
-            timeline: Timeline::default(),
-            health,
-            monitor,
-            tracker: PitchTracker::new(PitchConfig::new(format.rate)).unwrap(),
-            sequence: 0,
+            flow,
+            executors: [first, second],
+            clock,
+            counts,
             frames_in: Frames::ZERO,
-            estimates: 0,
-            cuts: 0,
-            gaps: 0,
-            now_ns: 0,
         }
     }
 
     /// What the source's thread does.
     fn produce(&mut self) {
         let frames = self.source.read(&mut self.samples).unwrap();
-        self.now_ns += 6_000_000;
+        self.clock.advance(6_000_000);
         self.frames_in += frames;
-        let written = self.writer.write(&self.samples[..frames.0 as usize * CHANNELS], self.now_ns);
-        self.pressure.observe(self.ring.occupancy().0, self.ring.capacity().0, self.now_ns);
-        self.writer.give_up(written.rejected, LossCause::Overflow);
-        self.writer.cut();
+        let Some(writer) = &mut self.writer else { return };
+        let now_ns = pcmflow::engine::task::Clock::now_ns(&*self.clock);
+        let written = writer.write(&self.samples[..frames.0 as usize * CHANNELS], now_ns);
+        self.pressure.observe(self.ring.occupancy().0, self.ring.capacity().0, now_ns);
+        writer.give_up(written.rejected, LossCause::Overflow);
+        writer.cut();
     }
 
-    /// What the gathering thread does; stops where the link or the pool has no room.
-    fn gather(&mut self) {
-        let format = self.analyzer.format();
-        while self.chunks_in.has_room() {
-            match self.analyzer.step() {
-                Step::Block(mut block) => {
-                    let Ok(mut buffer) = self.pool.acquire(block.samples(), Miss::NextClassUp) else {
-                        return;
-                    };
-                    let (timestamp_ns, complete_ns) = block.arrived_ns();
-                    let position = block.position();
-                    block.read_in_place(|first, second| {
-                        let _ = buffer.extend_from_slice(first);
-                        let _ = buffer.extend_from_slice(second);
-                    });
-                    let meta =
-                        ChunkMeta { format, position, sequence: self.sequence, timestamp_ns, complete_ns };
-                    self.sequence += 1;
-                    let chunk = AudioChunk::new(buffer.into_shared(), meta).unwrap();
-                    assert!(self.chunks_in.push(chunk).is_ok());
-                }
-                Step::Gap(gap) => assert!(self.chunks_in.mark(Mark::Gap(gap)).is_ok()),
-                Step::Cut(cut) => assert!(self.chunks_in.mark(Mark::Cut(cut)).is_ok()),
-                Step::Pending | Step::End => return,
-                step => panic!("{step:?} in a stream that has none"),
+    /// What so many of the executors' threads do.
+    fn work(&mut self, executors: usize) {
+        for _ in 0..4 {
+            for executor in &mut self.executors[..executors] {
+                let _ = executor.run(&*self.clock);
             }
+            self.clock.advance(200_000);
         }
     }
 
-    /// What the consumer's thread does with one packet; false when there was none.
-    fn consume(&mut self) -> bool {
-        match self.chunks_out.peek() {
-            Some(Packet::Chunk(chunk)) => {
-                let block = Interleaved::new(chunk.samples(), chunk.channels()).unwrap();
-                self.estimates += u64::from(self.tracker.block(chunk.position(), block).is_some());
-                self.health.block(chunk.frames().0, self.now_ns - chunk.timestamp_ns());
-                self.timeline.deliver(chunk.position(), chunk.frames());
-            }
-            Some(Packet::Mark(Mark::Gap(gap))) => {
-                self.timeline.lose(*gap);
-                self.gaps += 1;
-                self.health.frames_dropped(gap.frames.0);
-                self.health.overrun();
-            }
-            Some(Packet::Mark(Mark::Cut(cut))) => {
-                assert_eq!(self.timeline.settle(cut).unaccounted, Frames::ZERO);
-                self.cuts += 1;
-            }
-            None => return false,
-            Some(packet) => panic!("{packet:?} in a stream that has none"),
-        }
-        drop(self.chunks_out.pop());
-        true
-    }
-
-    /// Rounds in which the consumer now keeps up and now falls so far behind that ring, link and pool are all exhausted.
+    /// Rounds in which the sink now keeps up, now falls so far behind that link and pool are exhausted, and now nobody works at
+    /// all, so that the ring is.
     fn rounds(&mut self, rounds: usize) {
         for round in 0..rounds {
             self.produce();
-            self.gather();
-            if round / 40 % 2 == 0 {
-                while self.consume() {
-                    self.gather();
-                }
-            }
+            self.work([2, 1, 0][round / 40 % 3]);
         }
     }
 }
@@ -186,56 +186,53 @@ impl Parts {
 #[test]
 fn the_guard_trips() {
     assert_eq!(calls(|| drop(std::hint::black_box(Box::new(1)))), 2);
-    assert_ne!(calls(|| drop(Parts::new(Overflow::Reject))), 0);
-    // The same path as below, with one careless consumer in it.
-    let mut parts = Parts::new(Overflow::Reject);
-    let mut copies = 0;
-    let work = calls(|| {
-        for _ in 0..20 {
-            parts.produce();
-            parts.gather();
-            if let Some(Packet::Chunk(chunk)) = parts.chunks_out.peek() {
-                std::hint::black_box(chunk.samples().to_vec());
-                copies += 1;
-            }
-            parts.consume();
-        }
-    });
-    assert_eq!((work, copies > 0), (2 * copies, true), "each vector is made and freed");
+    assert_ne!(calls(|| drop(Parts::new(Overflow::Reject, false))), 0);
+    // The same path as below, with one careless node in it.
+    let mut parts = Parts::new(Overflow::Reject, true);
+    parts.rounds(8);
+    let before = parts.counts.estimates.load(Ordering::Relaxed);
+    let work = calls(|| parts.rounds(20));
+    let copies = parts.counts.estimates.load(Ordering::Relaxed) - before;
+    assert_eq!((work as u64, copies > 0), (2 * copies, true), "each vector is made and freed");
 }
 
 #[test]
 fn the_steady_state_never_calls_the_allocator() {
     for (_, overflow) in Overflow::ALL.iter().copied() {
-        let mut parts = Parts::new(overflow);
+        let mut parts = Parts::new(overflow, false);
+        // The tasks are polled for the first time.
+        parts.rounds(1);
         let work = calls(|| nonblocking(|| parts.rounds(2000)));
         assert_eq!(work, 0, "{overflow}");
         // Readers of figures too.
         let read = calls(|| {
-            std::hint::black_box((parts.ring.snapshot(), parts.link.occupancy()));
+            std::hint::black_box(parts.ring.snapshot());
         });
         assert_eq!(read, 0, "{overflow}");
+        parts.work(2);
         // It was no idle path: blocks, gaps and cuts, and the books balance.
-        assert!(parts.estimates > 200 && parts.cuts > 100 && parts.gaps > 10, "{:?}", parts.timeline);
-        parts.writer.cut();
-        loop {
-            parts.gather();
-            if !parts.consume() {
-                break;
-            }
+        let (estimates, gaps) = (&parts.counts.estimates, &parts.counts.gaps);
+        let (estimates, gaps) = (estimates.load(Ordering::Relaxed), gaps.load(Ordering::Relaxed));
+        assert!(estimates > 200 && gaps > 10, "{estimates} estimates, {gaps} gaps");
+        let settled = parts.flow.status().nodes["pitch"].settled.unwrap();
+        assert!(settled.position.0 > 500_000 && settled.unaccounted == Frames::ZERO, "{settled:?}");
+        drop((parts.writer.take(), parts.feed.take()));
+        while !parts.flow.is_over() {
+            parts.work(2);
         }
-        let edges = [parts.ring.snapshot(), parts.chunks_out.snapshot()];
-        let balance = Balance::close(parts.frames_in, &edges, &parts.timeline);
-        assert_eq!(balance.unaccounted, Frames::ZERO, "{balance:?}");
-        let evicted = edges.iter().all(|edge| edge.evicted[LossCause::Overflow] > Frames::ZERO);
+        let books = parts.flow.books();
+        let (balance, edges) = books.balance(parts.frames_in, &[parts.ring.snapshot()], "pitch").unwrap();
+        assert_eq!((balance.unaccounted, books.unaccounted()), (Frames::ZERO, Frames::ZERO), "{balance:?}");
+        let link = books.pipelines["tone→pitch"].edge.unwrap();
+        let evicted = [edges[0], link].iter().all(|edge| edge.evicted[LossCause::Overflow] > Frames::ZERO);
         assert_eq!(
             evicted,
             overflow == Overflow::EvictOldest,
             "ring and link both evict, or none does: {edges:?}"
         );
-        assert_eq!(balance.dropped, parts.timeline.lost());
-        let snapshot = parts.monitor.snapshot(parts.now_ns);
-        assert!(snapshot.total.latency.p99_ns() > 0);
+        assert_eq!(Some(balance.dropped), books.nodes["pitch"].given.map(|given| given.lost()));
+        let read = parts.flow.readings(u64::MAX / 8).remove("pitch").unwrap();
+        assert!(read.health.latency.p99_ns() > 0);
     }
 }
 

@@ -96,3 +96,40 @@ fn what_a_writer_gives_up_is_told_with_its_cause() {
     seen.assert_tiles(0, 812);
     assert_eq!(seen.stretches[1], (500, 512, Some(LossCause::Corrupt)));
 }
+
+#[test]
+fn a_writer_that_is_given_up_takes_no_later_stream_with_it() {
+    let mut bench = Bench::new();
+    let (mut hangs, reader) = ring(48_000, 1);
+    let (mut feed, source) = StreamInflow::woken(reader, BlockSize::of::<128>(), || {}).unwrap();
+    bench.flow.add_source("device", Shape::new(format(48_000, 1)), true, Box::new(source)).unwrap();
+    let seen = bench.witness("sink", None, 1.0);
+    bench.connect("device", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    let caller = feed.caller();
+    write(&mut hangs, 0, 100, 0);
+    caller.wake();
+    bench.run_until(1_000);
+    caller.abandon();
+    // Its read returned, and it closes the stream by itself, before the source came to look.
+    drop(hangs);
+    let (mut writer, reader) = ring(48_000, 1);
+    feed.bring(reader).unwrap();
+    bench.run_until(2_000);
+    assert_eq!(bench.flow.status().nodes["sink"].given.delivered, Frames(100));
+    let resumed = bench.flow.status().nodes["device"].given.position;
+    for quantum in 0..4 {
+        write(&mut writer, resumed + 128 * quantum, 128, 2_000);
+        caller.wake();
+        bench.run_until(3_000 + quantum);
+    }
+    assert_eq!(bench.flow.status().nodes["sink"].given.delivered, Frames(100 + 4 * 128));
+    // Now this one hangs: what it wrote is still delivered, and then the stream is over.
+    write(&mut writer, resumed + 512, 60, 4_000);
+    caller.abandon();
+    drop(feed);
+    bench.finish();
+    let seen = seen.lock().unwrap();
+    seen.assert_tiles(0, resumed + 572);
+    drop(writer);
+}

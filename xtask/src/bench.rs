@@ -15,10 +15,13 @@ use std::process::{Command, Stdio};
 const TOLERANCE: f64 = 1.25;
 /// … and must grow by more than this: 0.01 that became 0.02 is noise beside something that is 1.
 const TOLERANCE_ABSOLUTE: f64 = 0.05;
+/// How long what runs in real time does so when it is recorded; else the harness chooses something shorter.
+const RECORDED_SECONDS: u64 = 600;
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
     let (compare, record) = (options.flag("--compare"), options.flag("--record"));
+    let seconds = options.number("--seconds")?;
     let experiments = options.words()?;
     // Before the harness is built, which takes minutes.
     let known = known()?;
@@ -26,7 +29,8 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     if let Some(unknown) = experiments.iter().find(unknown) {
         return Err(Failure::Usage(format!("there is no experiment `{unknown}`; {}", names())));
     }
-    bench(&experiments, compare, record).map_err(Failure::Failed)
+    let seconds = seconds.or(record.then_some(RECORDED_SECONDS));
+    bench(&experiments, seconds, compare, record).map_err(Failure::Failed)
 }
 
 /// What may be chosen.
@@ -59,11 +63,14 @@ fn results() -> PathBuf {
     root().join("benches/RESULTS.md")
 }
 
-fn bench(experiments: &[String], compare: bool, record: bool) -> Result<(), String> {
+fn bench(experiments: &[String], seconds: Option<u64>, compare: bool, record: bool) -> Result<(), String> {
     let before =
         std::fs::read_to_string(results()).map_err(|error| format!("cannot read RESULTS.md: {error}"))?;
     let mut command =
         cargo(&["run", "--quiet", "--release", "--manifest-path", "benches/peers/Cargo.toml", "--"]);
+    if let Some(seconds) = seconds {
+        command.args(["--seconds", &seconds.to_string()]);
+    }
     let tables = tee(command.args(experiments))?;
     if record {
         let section = section(&command, &tables)?;
@@ -245,9 +252,24 @@ mod tests {
         let source = "struct Experiment {\n    name: &str,\n}\nContender { name: \"no\" };\nExperiment {\n    name: \"X1\",\n}\nReport { name: \"Y\", z }";
         assert_eq!(names_in(source), ["X1", "Y"]);
         let known = known().unwrap();
-        for name in
-            ["X1", "X2", "X3a", "X3a-bulk", "X3b", "X4", "X5a", "X5c", "Preempted", "GiveBack", "Overhead"]
-        {
+        for name in [
+            "X1",
+            "X2",
+            "X3a",
+            "X3a-bulk",
+            "X3b",
+            "X4",
+            "X5a",
+            "X5c",
+            "Preempted",
+            "GiveBack",
+            "Overhead",
+            "X6",
+            "Events",
+            "Flood",
+            "Priorities",
+            "Pipelines",
+        ] {
             assert!(known.iter().any(|known| known == name), "{name} is missing: {known:?}");
         }
     }

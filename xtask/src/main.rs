@@ -58,8 +58,8 @@ fn none() -> String {
 const CHORES: &[Chore] = &[
     Chore {
         name: "setup",
-        arguments: "[--proof]",
-        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs",
+        arguments: "[--proof] [--bench]",
+        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs, with --bench what the benches need",
         names: none,
         run: setup::chore,
     },
@@ -93,7 +93,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "postings",
-        arguments: "",
+        arguments: "[--only FILE]",
         does: "remove one posting to the ledger after the other, and see that a test notices each",
         names: none,
         run: postings::chore,
@@ -121,8 +121,8 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "bench",
-        arguments: "[--compare] [--record] [EXPERIMENT…]",
-        does: "ours beside the peers, interleaved; --compare with the last record, --record appends to it",
+        arguments: "[--compare] [--record] [--seconds N] [EXPERIMENT…]",
+        does: "ours beside the peers, interleaved; --compare with the last record, --record appends to it; what runs in real time does so for 20 s, recorded for 600 s, or as --seconds says",
         names: bench::names,
         run: bench::chore,
     },

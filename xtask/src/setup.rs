@@ -3,7 +3,7 @@
 //!
 //! The quick tier needs stable Rust with rustfmt and clippy, and a C linker; nothing else. The deep tier also needs
 //! a nightly toolchain (sanitizers, fuzzing), cargo-fuzz with a C++ compiler, and LLVM's coverage tools of the
-//! compiler's own LLVM version.
+//! compiler's own LLVM version. The benches need GStreamer's tools, beside which the engine is measured.
 
 use crate::llvm;
 use crate::options::Options;
@@ -13,11 +13,14 @@ use std::process::Command;
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
-    let proof = options.flag("--proof");
+    let (proof, bench) = (options.flag("--proof"), options.flag("--bench"));
     options.done()?;
     quick()?;
     if proof {
         deep()?;
+    }
+    if bench {
+        provide(BENCH)?;
     }
     Ok(())
 }
@@ -91,6 +94,14 @@ const DEEP: &[Need] = &[
         way: "rustup component add llvm-tools (or the package llvm-N of the LLVM that `rustc -vV` names)",
     },
 ];
+
+const BENCH: &[Need] = &[Need {
+    name: "GStreamer's tools",
+    check: || output(Command::new("gst-launch-1.0").arg("--gst-version")),
+    // `fakesrc`, `queue` and `fakesink` come with the library that the package needs.
+    get: Some(|| run(Command::new("apt-get").args(["install", "--yes", "gstreamer1.0-tools"]))),
+    way: "apt-get install gstreamer1.0-tools (as root; elsewhere: whatever brings gst-launch-1.0)",
+}];
 
 /// What the quick tier needs.
 pub(crate) fn quick() -> Result<(), Failure> {

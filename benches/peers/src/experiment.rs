@@ -19,13 +19,21 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     /// Times are divided by this.
     pub(crate) divisor: u32,
+    /// How long something runs that is about threads in real time.
+    pub(crate) time: Duration,
 }
 
 impl Size {
     /// What is recorded.
-    pub(crate) const FULL: Size = Size { processes: 3, rounds: 3, divisor: 1 };
+    pub(crate) const FULL: Size = Size { processes: 3, rounds: 3, divisor: 1, time: Duration::from_secs(20) };
     /// Only to see that everything runs and verifies.
-    pub(crate) const BRIEF: Size = Size { processes: 1, rounds: 1, divisor: 32 };
+    pub(crate) const BRIEF: Size =
+        Size { processes: 1, rounds: 1, divisor: 32, time: Duration::from_secs(2) };
+
+    /// How long one row runs of a table that has several.
+    pub(crate) fn row(self) -> Duration {
+        (self.time / 20).max(Duration::from_millis(500))
+    }
 }
 
 /// What a contender is to the others.
@@ -162,8 +170,10 @@ impl Experiment {
 pub(crate) fn in_fresh_process(name: &str, size: Size) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{name} could not be started: {error}");
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    command.args(["--here", "--rounds", &size.rounds.to_string()]);
-    command.args((size.divisor > 1).then_some("--brief")).arg(name);
+    // `--brief` comes first: what follows changes it.
+    command.arg("--here").args((size.divisor > 1).then_some("--brief"));
+    command.args(["--processes", &size.processes.to_string(), "--rounds", &size.rounds.to_string()]);
+    command.args(["--seconds", &size.time.as_secs().max(1).to_string(), name]);
     let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
     if !output.status.success() {
         return Err(format!("{name} ended with {}", output.status));

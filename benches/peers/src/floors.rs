@@ -41,7 +41,7 @@ const fn floor(experiment: &'static str, figure: &'static str, against: Kind, ba
     Floor { experiment, figure, against, bar }
 }
 
-/// Every floor on time. (That on bytes is [`OVERHEAD_PERCENT`].)
+/// Every floor on time. (Those of reports stand below.)
 pub(crate) const FLOORS: &[Floor] = &[
     floor("X1", "median", Kind::Peer, Bar::AtMost(0.7)),
     floor("X2", "median", Kind::Peer, Bar::Below(1.0)),
@@ -56,3 +56,12 @@ pub(crate) const FLOORS: &[Floor] = &[
 
 /// Bytes of a pool that can't hold samples, of those it manages: below this.
 pub(crate) const OVERHEAD_PERCENT: f64 = 3.0;
+
+/// How many times as quick as GStreamer a hand-off in the engine is to be at least, and is meant to be.
+pub(crate) const HAND_OFF: (f64, f64) = (10.0, 50.0);
+
+/// Milliseconds from publishing a Critical block to observing it, at p99.9: at most, and what is aimed at.
+pub(crate) const CRITICAL_MS: (f64, f64) = (2.0, 0.3);
+
+/// What a pipeline of a thousand may take, in processor time, of what one of ten takes: at most.
+pub(crate) const COST_OF_MANY: f64 = 2.0;

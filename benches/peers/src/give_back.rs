@@ -7,10 +7,11 @@
 
 use crate::experiment::{Contender, Experiment, Figures, Kind, ROUND, Size};
 use crate::harness::{Cores, Random, join, pin};
-use crate::pages::PageMemory;
 use crate::pools::SAMPLES;
+use crate::system::resident_mib;
 use crate::table::Summary;
 use crate::tail::{KeptTail, Stopwatch, Tail};
+use pcmflow::runtime::PageMemory;
 use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
 use std::fmt::Write as _;
 use std::hint::spin_loop;
@@ -235,11 +236,4 @@ fn laps(pool: &BufferRecyclingPool, size: Size, cores: Cores) -> String {
     let kept = cell(|lap| (lap[2] - lap[0]) / (lap[1] - lap[0]), 2).0;
     let [before, grown, after] = [cell(|lap| lap[0], 1).1, cell(|lap| lap[1], 1).1, cell(|lap| lap[2], 1).1];
     format!("| {before} | {grown} | {after} | {kept:.2} |")
-}
-
-/// What of this process is in memory.
-fn resident_mib() -> Option<f64> {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }

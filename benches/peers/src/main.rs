@@ -1,6 +1,6 @@
 //! pcmflow's parts beside the crates that people use today, interleaved in the same processes.
 //!
-//! `cargo xtask bench` runs it; alone: `peers [--brief] [--processes N] [--rounds N] [EXPERIMENT…]`. Each experiment is
+//! `cargo xtask bench` runs it; alone: `peers [--brief] [--processes N] [--rounds N] [--seconds N] [EXPERIMENT…]`. Each experiment is
 //! one file that drives one trait ([`rings::SliceRing`], [`queues::Queue`], [`pools::BufferPool`],
 //! [`preempted::Held`]); each contender is one implementation of it. Every round runs every contender, in rotating
 //! order; rounds run in several fresh processes. The table says medians of all rounds with the quickest and the slowest,
@@ -8,23 +8,26 @@
 //! it was verified item by item.
 
 mod allocator;
+mod engine;
+mod events;
 mod experiment;
+mod flood;
 mod floors;
 mod give_back;
 mod harness;
 mod limits;
 mod link;
 mod overhead;
-// As it is in the library, without the rest of that crate.
-#[path = "../../../crates/pcmflow/src/runtime/pages.rs"]
-#[allow(unreachable_pub, dead_code)]
-mod pages;
+mod pipelines;
 mod pools;
 mod preempted;
+mod priorities;
 mod queues;
 mod rings;
+mod system;
 mod table;
 mod tail;
+mod witness;
 mod x1;
 mod x2;
 mod x3a;
@@ -32,9 +35,11 @@ mod x3b;
 mod x4;
 mod x5;
 mod x5c;
+mod x6;
 
 use experiment::{Experiment, Size};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Something with a table of its own.
 enum Measured {
@@ -92,6 +97,12 @@ fn all() -> Vec<Measured> {
     all.extend([
         Measured::Report { name: "GiveBack-memory", report: give_back::memory },
         Measured::Report { name: "Overhead", report: overhead::report },
+        Measured::Rounds(events::one()),
+        Measured::Rounds(events::two()),
+        Measured::Report { name: "X6", report: x6::report },
+        Measured::Report { name: "Flood", report: flood::report },
+        Measured::Report { name: "Priorities", report: priorities::report },
+        Measured::Report { name: "Pipelines", report: pipelines::report },
     ]);
     all
 }
@@ -104,12 +115,15 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--brief" => size = Size::BRIEF,
+            // What one process of an experiment does that starts several by itself.
+            "--part" => return part(&arguments.collect::<Vec<_>>()),
             // What a fresh process is told: no table, only figures.
             "--here" => here = true,
-            option @ ("--rounds" | "--processes") => {
+            option @ ("--rounds" | "--processes" | "--seconds") => {
                 match arguments.next().and_then(|text| text.parse().ok()) {
                     Some(0) | None => return usage(&format!("{option} wants a number above 0")),
                     Some(number) if option == "--rounds" => size.rounds = number,
+                    Some(number) if option == "--seconds" => size.time = Duration::from_secs(number as u64),
                     Some(number) => size.processes = number,
                 }
             }
@@ -144,8 +158,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn part(arguments: &[String]) -> ExitCode {
+    match arguments.split_first() {
+        Some((name, rest)) if name == "hand-off" && rest.len() == 3 => x6::part(rest),
+        Some((name, rest)) if name == "pipelines" && rest.len() == 2 => pipelines::part(rest),
+        _ => return usage(&format!("there is no part `{}`", arguments.join(" "))),
+    }
+    ExitCode::SUCCESS
+}
+
 fn usage(why: &str) -> ExitCode {
     let names: Vec<&str> = all().iter().map(Measured::name).collect();
-    eprintln!("peers: {why}\nusage: peers [--brief] [--processes N] [--rounds N] [{}]", names.join(" | "));
+    eprintln!(
+        "peers: {why}\nusage: peers [--brief] [--processes N] [--rounds N] [--seconds N] [{}]",
+        names.join(" | ")
+    );
     ExitCode::from(2)
 }

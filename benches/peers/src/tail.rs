@@ -110,6 +110,11 @@ impl Tail {
         Self(times)
     }
 
+    /// Notes one that was timed elsewhere.
+    pub(crate) fn add(&mut self, ns: u64) {
+        self.0.push(u32::try_from(ns).unwrap_or(u32::MAX));
+    }
+
     /// All of both.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.0.extend(other.0);

@@ -3,6 +3,7 @@
 //! While a flow runs its tasks publish what they counted, each figure for itself. When a link's end or a node goes, it leaves
 //! its books, which are exact; [`FlowBooks::unaccounted`] then compares them hop by hop.
 
+use super::meet::Followed;
 use crate::sync::{AtomicU64, Ordering};
 use pcmflow_core::format::Frames;
 use pcmflow_core::ledger::{Balance, Conversion, EdgeSnapshot, LossCause, Losses, Timeline};
@@ -121,7 +122,7 @@ impl LinkBooks {
 /// use pcmflow_engine::flow::NodeBooks;
 /// let mut given = Timeline::default();
 /// given.deliver(StreamPosition(0), Frames(100));
-/// let books = NodeBooks { given: Some(given), taken_to: Some(128) };
+/// let books = NodeBooks { given: Some(given), taken_to: Some(128), followed: Vec::new() };
 /// assert_eq!(books.unaccounted(), Frames(28)); // swallowed
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -130,6 +131,8 @@ pub struct NodeBooks {
     pub given: Option<Timeline>,
     /// Where its inputs ended, the last of them; none for a source.
     pub taken_to: Option<u64>,
+    /// What became of inputs with clocks of their own.
+    pub followed: Vec<Followed>,
 }
 
 impl NodeBooks {
@@ -139,7 +142,8 @@ impl NodeBooks {
     pub fn unaccounted(&self) -> Frames {
         let Some(given) = self.given else { return Frames::ZERO };
         let swallowed = self.taken_to.map_or(0, |taken_to| taken_to.abs_diff(given.position().0));
-        given.unaccounted().max(Frames(swallowed))
+        let followed = self.followed.iter().map(Followed::unaccounted).max().unwrap_or(Frames::ZERO);
+        given.unaccounted().max(Frames(swallowed)).max(followed)
     }
 }
 

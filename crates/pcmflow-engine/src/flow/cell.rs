@@ -1,6 +1,7 @@
 //! What a node's task shares with whoever looks.
 
 use super::books::{NodeBooks, Tally};
+use super::meet::Followed;
 use crate::event::NameId;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use pcmflow_core::format::{Frames, StreamPosition};
@@ -96,11 +97,17 @@ impl NodeCell {
     }
 
     /// The task goes; `over` where its stream is.
-    pub(super) fn close(&self, given: Timeline, taken_to: Option<StreamPosition>, over: bool) {
+    pub(super) fn close(
+        &self,
+        given: Timeline,
+        taken_to: Option<StreamPosition>,
+        over: bool,
+        followed: Vec<Followed>,
+    ) {
         self.given.publish(&given);
         let taken_to = taken_to.filter(|_| over).map(|position| position.0);
         *self.books.lock().unwrap_or_else(PoisonError::into_inner) =
-            NodeBooks { given: Some(given), taken_to };
+            NodeBooks { given: Some(given), taken_to, followed };
         if matches!(self.state(), State::Running | State::Waiting) {
             self.set_state(State::Ended);
         }

@@ -43,9 +43,13 @@ pub(super) struct Inlet {
     /// In the format that is wanted.
     ready: VecDeque<Packet>,
     taken: Timeline,
+    /// Where the last cut stood.
+    pub(super) cut: Option<StreamPosition>,
     begun: bool,
     ended: bool,
     latency_ns_max: u64,
+    /// It has a clock, and so a timeline, of its own.
+    pub(super) own_clock: bool,
     news: InletNews,
     /// Something was taken since the other end was notified.
     moved: bool,
@@ -87,9 +91,11 @@ impl Inlet {
             adapter: Adapter::default(),
             ready: VecDeque::with_capacity(8),
             taken: Timeline::default(),
+            cut: None,
             begun: false,
             ended: false,
             latency_ns_max,
+            own_clock: false,
             news: InletNews::new(cell.names.pipeline),
             moved: false,
             _farewell: Farewell(cell.clone()),
@@ -179,6 +185,7 @@ impl Inlet {
         for (cause, frames) in self.past.evicted.iter() {
             cut = cut.after_eviction(frames, cause);
         }
+        self.cut = Some(cut.position);
         Taken::Cut(cut.position, self.taken.settle(&cut).unaccounted)
     }
 

@@ -30,22 +30,30 @@
 //!   takes looks at that flag once a poll, not once a packet.
 //! - **No allocation** for a chunk in a steady flow: handles move, queues before links are as large as what they mostly hold.
 //!
+//! Inputs of one source are aligned by position ([`Join`]). Those of several have no position in common, but time: a [`CaptureClock`]
+//! finds out what a stream's positions have to do with it, and a [`Meet`] brings one to the clock of the other.
+//!
 //! Positions count frames of the source; where it changes its rate in mid-stream, they count on in frames of the new one.
 
 mod adapter;
 mod books;
 mod cell;
+mod clock;
 mod coordinator;
 mod draw;
+mod edit;
 mod error;
+mod followers;
 mod graph;
 mod inlet;
 mod inlet_news;
 mod join;
 mod link;
+mod meet;
 mod monitor;
 mod node;
 mod outlet;
+mod outlet_news;
 mod spec;
 mod status;
 mod stream_inflow;
@@ -55,11 +63,13 @@ mod wait;
 
 pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;
+pub use clock::CaptureClock;
 pub use coordinator::DataFlowCoordinator;
 pub use error::FlowError;
 pub use graph::{Edge, Graph, GraphError, Output, Ports};
 pub use join::{Join, Missing};
 pub use link::LinkError;
+pub use meet::{Combine, Followed, Meet, MeetConfig, MeetError, MeetGauge};
 pub use monitor::{FlowMonitor, MonitorError};
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};
 pub use spec::{FlowSpec, FormatSpec, NodeSpec, PipelineConfig};

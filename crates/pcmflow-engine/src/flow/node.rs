@@ -1,5 +1,6 @@
 //! What a flow is made of: sources, nodes and sinks, as a user's module implements them.
 
+use super::meet::Followed;
 use super::outlet::Outlet;
 use crate::event::types::{FormatChanged, GapOpened, SourceStarted};
 use crate::event::{Event, NameId, Publisher};
@@ -77,6 +78,21 @@ pub trait Node: Send {
     fn end(&mut self, out: &mut Out<'_>) -> Result<(), NodeError> {
         let _ = out;
         Ok(())
+    }
+
+    /// Whether a packet of this input should come now, where inputs have [clocks of their own](super::Ports::own_clocks).
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    fn wants(&self, input: usize) -> bool {
+        let _ = input;
+        true
+    }
+
+    /// The books of inputs that have clocks of their own, asked for when the node goes.
+    ///
+    /// Not RT-safe: as [`chunk`](Self::chunk).
+    fn followed(&self) -> Vec<Followed> {
+        Vec::new()
     }
 }
 

@@ -5,23 +5,22 @@
 //! lets go leaves its books in a cell that the control side holds, so that they can't be lost.
 
 use super::cell::{NodeCell, State};
+use super::edit::{Edit, OutletChange};
+use super::followers::Followers;
 use super::inlet::{Inlet, Taken};
 use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
 use super::outlet::Outlet;
+use super::outlet_news;
 use crate::catching::catching;
-use crate::event::types::{
-    BackpressureCleared, BackpressureDetected, FailureKind, PipelineFailure, SourceStopped, StrategyChanged,
-};
+use crate::event::types::{FailureKind, PipelineFailure, SourceStopped};
 use crate::metrics::Meter;
-use crate::pressure::{Change, Edge, Slow, Strategy};
 use crate::sync::Arc;
 use crate::task::{Cx, Poll, Task};
 use pcmflow_core::chunk::Packet;
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::pressure::PressureEdge;
 use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
 
@@ -38,27 +37,6 @@ pub(super) enum Work {
     Sink(Box<dyn Node>),
     /// It failed, was removed or is over.
     Gone,
-}
-
-/// A change of a task that runs.
-pub(super) enum Edit {
-    /// One more link begins here.
-    Attach(Box<Outlet>),
-    /// The link ends here, once what was sent is in it.
-    Detach(Arc<LinkCell>),
-    Outlet(Arc<LinkCell>, OutletChange),
-    /// One more input.
-    Input(usize, Box<Inlet>),
-    /// Call it no more; what still comes is lost.
-    Remove,
-}
-
-/// A change of a link's sending end.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum OutletChange {
-    Strategy(Strategy),
-    /// Sends nothing, or sends again.
-    Shut(bool),
 }
 
 /// What a task is about.
@@ -90,8 +68,12 @@ pub(super) struct NodeTask {
     given: Timeline,
     /// Where inputs ended that are over.
     taken_to: Option<StreamPosition>,
+    /// What became of inputs with clocks of their own; their positions are none of this timeline.
+    followed: Followers,
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
+    /// Where the last one stood that was.
+    cut_passed: Option<StreamPosition>,
     edits: Consumer<Edit>,
     /// None: nothing is measured.
     pub(super) meter: Option<Meter>,
@@ -119,7 +101,9 @@ impl NodeTask {
             leaving: Vec::new(),
             given: Timeline::default(),
             taken_to: None,
+            followed: Followers::default(),
             cut: None,
+            cut_passed: None,
             edits,
             meter: None,
             format: None,
@@ -209,6 +193,7 @@ impl NodeTask {
 
     fn drop_work(&mut self) {
         let work = std::mem::replace(&mut self.work, Work::Gone);
+        self.followed.ask(&work);
         // One that panics again when it is dropped must not take the books along.
         let _ = catching(|| drop(work));
     }
@@ -289,33 +274,44 @@ impl NodeTask {
                 None => Step::Moved,
             };
         }
-        // The input that is furthest behind comes first, so that inputs stay aligned. One that is not attached yet is not waited
-        // for.
-        let mut first: Option<(StreamPosition, usize)> = None;
-        for (at, (_, inlet)) in self.inlets.iter_mut().enumerate() {
-            let Some(position) = inlet.position() else { continue };
-            if first.is_none_or(|(before, _)| position < before) {
-                first = Some((position, at));
-            }
-        }
-        if let Some((position, _)) = first {
-            self.begin(position);
-        }
-        let chosen = first.map_or(0, |(_, at)| at);
-        let Some((input, inlet)) = self.inlets.get_mut(chosen) else {
+        if self.inlets.is_empty() {
             self.finish(cx);
             return Step::Moved;
-        };
-        let input = *input;
-        match inlet.take(&self.pool, cx.now_ns(), cx) {
-            Taken::Nothing => return Step::Nothing,
-            Taken::Moved => self.give(chosen, input, cx),
-            Taken::Cut(position, unaccounted) => {
-                self.cut.get_or_insert((position, unaccounted));
+        }
+        // Those with clocks of their own come when they are wanted.
+        for at in 0..self.inlets.len() {
+            if self.is_wanted(at) && self.take(at, cx) {
+                return Step::Moved;
             }
+        }
+        // The input that is furthest behind comes first, so that inputs stay aligned; before all others one of which it is not
+        // known yet where it begins. Of several at one place any that has something: else its cuts could hold up the others.
+        let aligned = self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock);
+        let behind = aligned.map(|(_, inlet)| inlet.position()).min().flatten();
+        if let Some(position) = behind {
+            self.begin(position);
+        }
+        for at in 0..self.inlets.len() {
+            let is_behind = |(_, inlet): &mut (usize, Inlet)| !inlet.own_clock && inlet.position() == behind;
+            if self.inlets.get_mut(at).is_some_and(is_behind) && self.take(at, cx) {
+                return Step::Moved;
+            }
+        }
+        Step::Nothing
+    }
+
+    /// Takes what an inlet has; returns whether there was something.
+    fn take(&mut self, at: usize, cx: &mut Cx<'_>) -> bool {
+        let Some((input, inlet)) = self.inlets.get_mut(at) else { return false };
+        let (input, own_clock) = (*input, inlet.own_clock);
+        match inlet.take(&self.pool, cx.now_ns(), cx) {
+            Taken::Nothing => return false,
+            Taken::Moved => self.give(at, input, cx),
+            Taken::Cut(_, unaccounted) if own_clock => self.followed.cut(unaccounted),
+            Taken::Cut(position, unaccounted) => self.enter_cut(position, unaccounted),
             Taken::End => {
-                self.give(chosen, input, cx);
-                let ended = self.let_go(chosen);
+                self.give(at, input, cx);
+                let ended = self.let_go(at);
                 if self.phase == Phase::Working {
                     self.call(cx, |node, out| node.ended(input, ended, out));
                 }
@@ -325,7 +321,7 @@ impl NodeTask {
             }
         }
         self.pass_cut(cx);
-        Step::Moved
+        true
     }
 
     /// All inputs are over.
@@ -340,6 +336,9 @@ impl NodeTask {
     fn let_go(&mut self, at: usize) -> StreamPosition {
         let (_, mut inlet) = self.inlets.remove(at);
         let ended = inlet.position().unwrap_or(StreamPosition::START);
+        if inlet.own_clock {
+            return ended;
+        }
         self.taken_to = Some(self.taken_to.unwrap_or(StreamPosition::START).max(ended));
         ended
     }
@@ -378,12 +377,30 @@ impl NodeTask {
         }
     }
 
-    /// Passes a cut on when everything before it was given.
+    /// Enters what a cut showed at one of the inputs.
+    fn enter_cut(&mut self, position: StreamPosition, unaccounted: Frames) {
+        match &mut self.cut {
+            Some((at, found)) if *at == position => *found = unaccounted.max(*found),
+            // What is missing here still is at the next one.
+            Some(_) => {}
+            None if self.cut_passed >= Some(position) => {}
+            None => self.cut = Some((position, unaccounted)),
+        }
+    }
+
+    /// Passes a cut on when everything before it was given and all inputs told of it: as one, however many there are.
     fn pass_cut(&mut self, cx: &mut Cx<'_>) {
         let Some((position, unaccounted)) = self.cut else { return };
+        let unaccounted = unaccounted.max(self.followed.unaccounted());
         if self.phase != Phase::Working || self.given.position() < position {
             return;
         }
+        let here = Some(position);
+        let told = |inlet: &mut Inlet| inlet.own_clock || inlet.cut >= here || inlet.position() > here;
+        if !self.inlets.iter_mut().all(|(_, inlet)| told(inlet)) {
+            return;
+        }
+        self.cut_passed = here;
         self.cut = None;
         if matches!(self.work, Work::Sink(_)) {
             self.cell.settle(position, unaccounted.max(self.given.unaccounted()));
@@ -393,14 +410,20 @@ impl NodeTask {
 
     /// Throws out what is there.
     fn drain(&mut self, cause: LossCause) -> Step {
-        let single = self.inlets.len() == 1;
-        let starts = self.inlets.iter_mut().filter_map(|(_, inlet)| inlet.position());
+        self.followed.drain(&mut self.inlets, cause);
+        let single = self.inlets.iter().filter(|(_, inlet)| !inlet.own_clock).count() == 1;
+        let aligned = self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock);
+        let starts = aligned.filter_map(|(_, inlet)| inlet.position());
         if let Some(start) = starts.min() {
             self.begin(start);
         }
         let mut reached = self.taken_to;
         let mut at = 0;
         while let Some((_, inlet)) = self.inlets.get_mut(at) {
+            if inlet.own_clock {
+                at += 1;
+                continue;
+            }
             // What it held, or had in hand.
             if single && let Some(taken) = inlet.position() {
                 let held = self.given.position();
@@ -508,24 +531,6 @@ impl NodeTask {
     }
 }
 
-/// Publishes that back-pressure began or ended.
-fn tell_pressure(outlet: &Outlet, edge: Edge, cx: &mut Cx<'_>) {
-    let names = outlet.cell.names;
-    let (pipeline, slow) = match edge.slow {
-        Slow::ConsumerStands | Slow::ConsumerSlow => (names.pipeline, names.to),
-        Slow::ProducerFast => (names.pipeline, names.from),
-    };
-    match edge.edge {
-        PressureEdge::On { .. } => {
-            let (queued_chunks, capacity_chunks) = outlet.fill();
-            cx.publish(pipeline, &BackpressureDetected { pipeline, slow, queued_chunks, capacity_chunks })
-        }
-        PressureEdge::Off { lasted_ns: duration_ns, .. } => {
-            cx.publish(pipeline, &BackpressureCleared { pipeline, slow, duration_ns })
-        }
-    };
-}
-
 /// Gives a gap for what lies between, as far as it was not given.
 fn lose_between(
     given: &mut Timeline,
@@ -556,14 +561,7 @@ impl Task for NodeTask {
             inlet.notify();
         }
         for outlet in self.outlets.iter_mut().chain(&mut self.leaving) {
-            let (edge, change) = outlet.observe(now_ns);
-            if let Some(edge) = edge {
-                tell_pressure(outlet, edge, cx);
-            }
-            if let Some(change) = change {
-                let (pipeline, Change { from, to, reason, .. }) = (outlet.cell.names.pipeline, change);
-                cx.publish(pipeline, &StrategyChanged { pipeline, from, to, reason });
-            }
+            outlet_news::tell(outlet, now_ns, cx);
             outlet.notify();
         }
         if let Some(meter) = &mut self.meter {
@@ -580,6 +578,6 @@ impl Drop for NodeTask {
         if over {
             self.given.end();
         }
-        self.cell.close(self.given, self.taken_to, over);
+        self.cell.close(self.given, self.taken_to, over, self.followed.take());
     }
 }

@@ -73,7 +73,7 @@ impl Chain {
     }
 
     /// From the next block on, takes the clock of what comes in to be faster than that of what goes out by `ppb`
-    /// billionths (slower, where negative), as measured; at most a thousandth. Returns what it is set to; `None` where the plan
+    /// billionths (slower, where negative), as measured (by a [`Meet`](crate::flow::Meet)); at most a thousandth. Returns what it is set to; `None` where the plan
     /// is not [adjustable](super::Wanted::adjustable).
     ///
     /// RT-safe: wait-free, no allocation.

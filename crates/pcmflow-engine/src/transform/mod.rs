@@ -18,6 +18,9 @@
 //! - **Handles, not copies.** A chunk that needs nothing done to it passes as it is, in its buffer.
 //! - **No allocation** but when a chain is built: chunks are filled in buffers of the pool.
 //!
+//! Where two clocks meet, the rate follows a measured drift: [`Wanted::adjustable`], [`Chain::set_drift_ppb`], and
+//! [`Meet`](crate::flow::Meet), which measures it.
+//!
 //! A chunk may come out empty: what it stands for, at the end or before a gap, was too short to make a frame.
 
 mod block;

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod books;
+mod clock;
 mod edits;
+mod everything;
 mod failures;
 mod graphs;
+mod meet;
 mod model;
 mod paths;
+mod postings;
 mod streams;
 mod witness;

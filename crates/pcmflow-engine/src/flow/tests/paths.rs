@@ -112,6 +112,79 @@ fn a_join_adds_up_what_belongs_together_and_tells_what_is_missing() {
 }
 
 #[test]
+fn a_join_waits_for_the_longer_way() {
+    let mut bench = Bench::new();
+    let mono = format(48_000, 1);
+    bench.source("source", Numbers::new(mono, 64, 6_400));
+    let join = Join::new(2, mono, Missing::Gap);
+    bench.flow.add_node("join", Ports::join(2, Shape::new(mono)), Box::new(join)).unwrap();
+    let seen = bench.witness("sum", None, 2.0);
+    // Tasks are polled in the order of their names: these, each too early.
+    let way = ["z", "y", "x"];
+    way.into_iter().for_each(|name| bench.pass(name));
+    bench.connect("z", "y", Strategy::Block);
+    bench.connect("y", "x", Strategy::Block);
+    bench.connect("x", "join", Strategy::Block);
+    bench.connect("source", "z", Strategy::Block);
+    bench.flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("source", "join") }).unwrap();
+    bench.connect("join", "sum", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.finish();
+    // Twice what each frame is, from the first on.
+    seen.lock().unwrap().assert_tiles(0, 6_400);
+}
+
+/// Adds a join of two ways from `from`.
+fn diamond(bench: &mut Bench, from: &str, name: &str) {
+    let mono = format(48_000, 1);
+    let join = Join::new(2, mono, Missing::Gap);
+    bench.flow.add_node(name, Ports::join(2, Shape::new(mono)), Box::new(join)).unwrap();
+    bench.connect(from, name, Strategy::Block);
+    let other = PipelineConfig { input: 1, strategy: Strategy::Block, ..PipelineConfig::new(from, name) };
+    bench.flow.connect(PipelineConfig { packets: 4, ..other }).unwrap();
+}
+
+#[test]
+fn a_cut_goes_on_once_behind_each_join() {
+    let mut bench = Bench::new();
+    bench.source("0", Numbers::new(format(48_000, 1), 64, 64 * 100));
+    (0..20).for_each(|n: u32| diamond(&mut bench, &n.to_string(), &(n + 1).to_string()));
+    let seen = bench.witness("sink", None, 0.0);
+    bench.connect("20", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    // Twice as many behind each would be a million.
+    bench.finish();
+    seen.lock().unwrap().assert_tiles(0, 64 * 100);
+    let settled = bench.flow.status().nodes["sink"].settled.unwrap();
+    assert_eq!((settled.position.0, settled.unaccounted), (64 * 100, Frames(0)));
+}
+
+#[test]
+fn cuts_without_frames_between_them_hold_up_no_join() {
+    /// Gives twenty cuts behind each chunk.
+    struct Cuts;
+    impl Inflow for Cuts {
+        fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+            let at = out.position().0;
+            if at == 640 {
+                return Ok(Inflowed::End);
+            }
+            out.chunk(chunk(out.pool(), format(48_000, 1), at, 64, 0).ok_or("no buffer")?);
+            (0..20).for_each(|_| out.cut(Frames(0)));
+            Ok(Inflowed::More)
+        }
+    }
+    let mut bench = Bench::new();
+    bench.flow.add_source("source", Shape::new(format(48_000, 1)), false, Box::new(Cuts)).unwrap();
+    diamond(&mut bench, "source", "join");
+    let seen = bench.witness("sum", None, 2.0);
+    bench.connect("join", "sum", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.finish();
+    seen.lock().unwrap().assert_tiles(0, 640);
+}
+
+#[test]
 fn chunks_that_are_taken_too_late_are_counted() {
     /// Gives one chunk a millisecond, which arrived `0` milliseconds ago, `1`, `2` and so on.
     struct Older(u64);

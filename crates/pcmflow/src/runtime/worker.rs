@@ -224,7 +224,7 @@ const NAP_NS: u64 = 50_000;
 
 /// With `one`, ends when the only task is over; sleeps for `nap_ns` at least, unless it is woken.
 fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool, nap_ns: u64) {
-    let (mut known, mut begun) = (0, false);
+    let mut known = 0;
     while !stop.is_asked() {
         let rest = executor.run(&clock);
         let (new, total) = executor.take_panics();
@@ -235,11 +235,10 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one
             panics.0.extend(new.into_iter().take(room));
             panics.1 = total;
         }
-        let works = executor.tasks() > 0;
-        if one && begun && !works {
+        if one && executor.tasks() == 0 && Priority::ALL.iter().any(|priority| executor.polls(*priority) > 0)
+        {
             return;
         }
-        begun |= works;
         if rest == Rest::No || !executor.fall_asleep() {
             continue;
         }

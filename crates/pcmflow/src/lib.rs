@@ -17,10 +17,14 @@ pub use pcmflow_engine as engine;
 pub use pcmflow_io as io;
 pub use pcmflow_pitch as pitch;
 
+pub mod flow_file;
 pub mod runtime;
 
 #[doc = include_str!("../docs/choosing-a-buffer.md")]
 pub mod choosing_a_buffer {}
+
+#[doc = include_str!("../docs/flow-files.md")]
+pub mod flow_files {}
 
 /// The README's code, so that it is tested with the rest.
 #[cfg(doctest)]

@@ -1,6 +1,8 @@
 //! How a run ended, and why one could not begin.
 
 use pcmflow::core::block::BlockSizeError;
+use pcmflow::engine::config::ConfigErrors;
+use pcmflow::flow_file::FlowFileErrors;
 use pcmflow::io::{SinkError, SourceError};
 use pcmflow::pitch::PitchError;
 use pcmflow::runtime::{ConsumerError, FlowError};
@@ -32,6 +34,12 @@ impl Outcome {
     }
 }
 
+/// Each error of a file as a line of its own that begins with the file's name.
+fn lines_of(file: &str, errors: &FlowFileErrors) -> String {
+    let text = errors.to_string();
+    text.lines().map(|line| format!("{file}: {line}")).collect::<Vec<_>>().join("\npcmflow: ")
+}
+
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -57,12 +65,19 @@ pub(crate) enum Failure {
     Signal(#[from] ctrlc::Error),
     #[error("{0}")]
     Unheard(String),
+    #[error("{file}: can't be read: {error}")]
+    Read { file: String, error: std::io::Error },
+    #[error("{}", lines_of(file, errors))]
+    FlowFile { file: String, errors: FlowFileErrors },
+    #[error("{0}")]
+    Config(ConfigErrors),
 }
 
 impl Failure {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Failure::Usage(_) | Failure::Block(_) => Outcome::Usage,
+            Failure::Usage(_) | Failure::Block(_) | Failure::Config(_) => Outcome::Usage,
+            Failure::FlowFile { errors, .. } if !errors.only_inputs() => Outcome::Usage,
             _ => Outcome::Failed,
         }
     }

@@ -1,6 +1,8 @@
 //! One file per command.
 
+pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod graph;
 pub(crate) mod info;
 pub(crate) mod level;
 pub(crate) mod pipe;

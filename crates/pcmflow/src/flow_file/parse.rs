@@ -229,7 +229,9 @@ impl Reading<'_> {
     }
 
     fn unknown(&mut self, place: &str, key: &str, at: usize, known: &[&'static str]) {
-        let nearest = nearest(key, known.iter().copied()).map(str::to_owned);
+        // What lacks its unit is meant, too.
+        let begun = || known.iter().find(|known| !key.is_empty() && known.starts_with(key)).copied();
+        let nearest = nearest(key, known.iter().copied()).or_else(begun).map(str::to_owned);
         self.wrong(at, Wrong::UnknownKey {
             place: place.to_owned(),
             key: shown(key),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 /// A timeline's figures, published by its one owner for whoever looks.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    start: AtomicU64,
     position: AtomicU64,
     delivered: AtomicU64,
     lost: [AtomicU64; LossCause::ALL.len()],
@@ -25,6 +26,8 @@ pub(super) struct Tally {
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passed {
+    /// The first frame that concerned it.
+    pub start: u64,
     /// The first frame that it has not come to.
     pub position: u64,
     /// Frames that passed.
@@ -38,6 +41,7 @@ pub struct Passed {
 impl Tally {
     pub(super) fn publish(&self, timeline: &Timeline) {
         // Relaxed: each figure speaks for itself.
+        self.start.store(timeline.start().0, Ordering::Relaxed);
         self.position.store(timeline.position().0, Ordering::Relaxed);
         self.delivered.store(timeline.delivered().0, Ordering::Relaxed);
         let lost = timeline.lost();
@@ -54,6 +58,7 @@ impl Tally {
             lost[cause] = Frames(read(&self.lost[cause as usize]));
         }
         Passed {
+            start: read(&self.start),
             position: read(&self.position),
             delivered: Frames(read(&self.delivered)),
             lost,

@@ -31,6 +31,21 @@ pub enum State {
     Removed,
 }
 
+impl State {
+    /// One lower-case word for machines.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 const STATES: [State; 5] = [State::Waiting, State::Running, State::Ended, State::Failed, State::Removed];
 
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use super::graph::{Graph, Output, Ports};
 use super::link::{LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
 use super::spec::PipelineConfig;
-use super::task::{Edit, NodeTask, Work};
+use super::task::{Edit, NodeTask, OutletChange, Work};
 use super::telemetry::{Observed, Telemetry};
 use crate::Priority;
 use crate::event::types::{PipelineRegistered, PipelineRemoved};
@@ -27,6 +27,7 @@ const EDITS: usize = 64;
 pub(super) struct LinkEntry {
     pub(super) cell: Arc<LinkCell>,
     pub(super) reader: Option<MeterReader>,
+    pub(super) shut: bool,
 }
 
 pub(super) struct NodeEntry {
@@ -123,6 +124,13 @@ impl DataFlowCoordinator {
         Ok(())
     }
 
+    /// What chunks are made of.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn pool(&self) -> &BufferRecyclingPool {
+        &self.pool
+    }
+
     /// What is connected with what.
     ///
     /// Not RT-safe: meant for set-up.
@@ -171,7 +179,7 @@ impl DataFlowCoordinator {
     }
 
     /// What a name is in events.
-    fn id(&self, name: &str) -> NameId {
+    pub(super) fn id(&self, name: &str) -> NameId {
         self.observed.as_ref().map_or(NameId::NONE, |observed| observed.id(name))
     }
 
@@ -234,7 +242,7 @@ impl DataFlowCoordinator {
         }
         let LinkNames { pipeline: id, from, to } = names;
         self.publish(id, &PipelineRegistered { pipeline: id, from, to, priority });
-        if let Some(before) = self.links.insert(pipeline.clone(), LinkEntry { cell, reader }) {
+        if let Some(before) = self.links.insert(pipeline.clone(), LinkEntry { cell, reader, shut: false }) {
             self.gone_links.push((pipeline, before.cell));
         }
         Ok(())
@@ -361,15 +369,36 @@ impl DataFlowCoordinator {
         edge.config.strategy = strategy;
         let from = edge.config.from.clone();
         self.graph.edges.insert(pipeline.to_owned(), edge);
+        self.change(pipeline, &from, OutletChange::Strategy(strategy))
+    }
+
+    /// Shuts a pipeline, or opens it again. Meanwhile what would go through it is given up on purpose
+    /// ([`LossCause::Shed`](pcmflow_core::ledger::LossCause::Shed)); at its end that is one gap, told when it is open again.
+    ///
+    /// Not RT-safe: wakes an executor.
+    ///
+    /// # Errors
+    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
+    pub fn shut(&mut self, pipeline: &str, shut: bool) -> Result<(), FlowError> {
+        let Some(edge) = self.graph.edges.get(pipeline) else {
+            return Err(self.graph.no_pipeline(pipeline).into());
+        };
+        let from = edge.config.from.clone();
+        if let Some(entry) = self.links.get_mut(pipeline) {
+            entry.shut = shut;
+        }
+        self.change(pipeline, &from, OutletChange::Shut(shut))
+    }
+
+    /// Changes the sending end of a pipeline.
+    fn change(&mut self, pipeline: &str, from: &str, change: OutletChange) -> Result<(), FlowError> {
         let Some(cell) = self.links.get(pipeline).map(|entry| entry.cell.clone()) else { return Ok(()) };
-        match self.nodes.get_mut(&from).and_then(|node| node.held.as_mut()) {
+        match self.nodes.get_mut(from).and_then(|node| node.held.as_mut()) {
             Some(task) => {
-                for outlet in task.outlets.iter_mut().filter(|outlet| Arc::ptr_eq(&outlet.cell, &cell)) {
-                    outlet.set_strategy(strategy);
-                }
+                task.change(&cell, change);
                 Ok(())
             }
-            None => self.edit(&from, Edit::Strategy(cell, strategy)),
+            None => self.edit(from, Edit::Outlet(cell, change)),
         }
     }
 

@@ -404,10 +404,12 @@ impl Graph {
     /// # Errors
     /// [`GraphError::NoPipeline`].
     pub fn disconnect(&mut self, name: &str) -> Result<Edge, GraphError> {
-        self.edges.remove(name).ok_or_else(|| GraphError::NoPipeline {
-            name: name.to_owned(),
-            known: self.edges.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
-        })
+        self.edges.remove(name).ok_or_else(|| self.no_pipeline(name))
+    }
+
+    pub(super) fn no_pipeline(&self, name: &str) -> GraphError {
+        let known = self.edges.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        GraphError::NoPipeline { name: name.to_owned(), known }
     }
 
     /// Takes a node out, and the pipelines that begin or end there.

@@ -38,6 +38,8 @@ pub(super) struct Outlet {
     consumer_per_s: u64,
     chunk_ns: u64,
     paused_until_ns: u64,
+    /// Shut: what comes is given up on purpose.
+    shut: bool,
     /// Something was sent since the other end was notified.
     moved: bool,
     pub(super) cell: Arc<LinkCell>,
@@ -70,6 +72,7 @@ impl Outlet {
             consumer_per_s: 0,
             chunk_ns: 0,
             paused_until_ns: 0,
+            shut: false,
             moved: false,
             cell,
         }
@@ -100,8 +103,9 @@ impl Outlet {
         self.config.strategy == Strategy::Adaptive
     }
 
+    /// Whether what can't be sent is given up.
     fn drops(&self) -> bool {
-        matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
+        self.shut || matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
     }
 
     /// Whether the node may be given more to do, as far as this link is concerned; otherwise until when to wait, which is 0 for
@@ -109,6 +113,7 @@ impl Outlet {
     pub(super) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
         let Some(link) = &mut self.link else { return Ok(()) };
         let ready = match self.decision.strategy {
+            _ if self.shut => true,
             Strategy::DropOldest | Strategy::DropNewest => true,
             Strategy::Throttle if now_ns < self.paused_until_ns => return Err(self.paused_until_ns),
             Strategy::Throttle | Strategy::Block => self.queue.is_empty() && link.has_room(),
@@ -122,11 +127,11 @@ impl Outlet {
 
     /// Sends what waits, as far as there is room. At the `end` the last gap needs no room for a chunk behind it.
     pub(super) fn flush(&mut self, end: bool) {
+        let drops = self.drops();
         while let Some(packet) = self.queue.front() {
             let Some(link) = &mut self.link else { return };
             // A gap that is told before there is room for a chunk behind it would take that chunk's place, for ever.
             let grows = matches!(packet, Packet::Mark(Mark::Gap(_))) && self.queue.len() == 1 && !end;
-            let drops = matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest);
             let places = if grows && drops && !self.evicting { 2 } else { 1 };
             let evicts = self.evicting && matches!(packet, Packet::Chunk(_));
             if !evicts && !link.has_room_for(places) {
@@ -163,13 +168,15 @@ impl Outlet {
         }
         self.flush(false);
         self.chunk_ns = chunk.duration_ns();
-        let room = self.queue.is_empty()
+        let room = !self.shut
+            && self.queue.is_empty()
             && (self.evicting || self.link.as_mut().is_some_and(ChunkProducer::has_room));
         if room {
             self.sent.deliver(chunk.position(), chunk.span());
             self.put(Packet::Chunk(chunk));
         } else if self.drops() {
-            let gap = Gap { position: chunk.position(), frames: chunk.span(), cause: LossCause::Overflow };
+            let cause = if self.shut { LossCause::Shed } else { LossCause::Overflow };
+            let gap = Gap { position: chunk.position(), frames: chunk.span(), cause };
             if let Some(link) = &mut self.link {
                 link.give_up(gap.frames, gap.cause);
             }
@@ -218,6 +225,11 @@ impl Outlet {
             self.config.strategy = strategy;
             self.controller = controller;
         }
+    }
+
+    /// Shuts the link, or opens it again: meanwhile what comes is given up ([`LossCause::Shed`]).
+    pub(super) fn shut(&mut self, shut: bool) {
+        self.shut = shut;
     }
 
     /// Looks at the link, once a poll: who is slow, and what is to be done about it. Returns what changed.

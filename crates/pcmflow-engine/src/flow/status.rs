@@ -2,7 +2,7 @@
 
 use super::books::{FlowBooks, Passed};
 use super::cell::{NodeCell, State};
-use super::coordinator::DataFlowCoordinator;
+use super::coordinator::{DataFlowCoordinator, LinkEntry};
 use super::link::LinkCell;
 use crate::pressure::Strategy;
 use crate::sync::Ordering;
@@ -76,6 +76,8 @@ pub struct PipelineStatus {
     pub pressure: PressureStats,
     /// What is done about that.
     pub strategy: Strategy,
+    /// It is [shut](DataFlowCoordinator::shut).
+    pub shut: bool,
     /// Chunks that were taken later than its [`latency_ms_max`](super::PipelineConfig::latency_ms_max).
     pub missed: u64,
     /// Frames that it lost, by cause: given up because it was full, or evicted.
@@ -120,7 +122,8 @@ impl DataFlowCoordinator {
             given: cell.given.read(),
             settled: cell.settled(),
         };
-        let pipeline = |cell: &LinkCell| {
+        let pipeline = |entry: &LinkEntry| {
+            let cell = &entry.cell;
             let gauge = cell.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (pressure, strategy) = *cell.pressure.lock().unwrap_or_else(PoisonError::into_inner);
             PipelineStatus {
@@ -129,13 +132,14 @@ impl DataFlowCoordinator {
                 capacity: gauge.capacity(),
                 pressure,
                 strategy,
+                shut: entry.shut,
                 missed: cell.missed.load(Ordering::Relaxed),
                 lost: cell.lost(),
             }
         };
         FlowStatus {
             nodes: self.nodes.iter().map(|(name, entry)| (name.clone(), node(&entry.cell))).collect(),
-            pipelines: self.links.iter().map(|(name, entry)| (name.clone(), pipeline(&entry.cell))).collect(),
+            pipelines: self.links.iter().map(|(name, entry)| (name.clone(), pipeline(entry))).collect(),
         }
     }
 

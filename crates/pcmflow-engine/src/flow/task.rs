@@ -43,11 +43,19 @@ pub(super) enum Edit {
     Attach(Box<Outlet>),
     /// The link ends here, once what was sent is in it.
     Detach(Arc<LinkCell>),
-    Strategy(Arc<LinkCell>, Strategy),
+    Outlet(Arc<LinkCell>, OutletChange),
     /// One more input.
     Input(usize, Box<Inlet>),
     /// Call it no more; what still comes is lost.
     Remove,
+}
+
+/// A change of a link's sending end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OutletChange {
+    Strategy(Strategy),
+    /// Sends nothing, or sends again.
+    Shut(bool),
 }
 
 /// What a task is about.
@@ -150,13 +158,7 @@ impl NodeTask {
                         self.leaving.push(self.outlets.remove(at));
                     }
                 }
-                Edit::Strategy(cell, strategy) => {
-                    if let Some(outlet) =
-                        self.outlets.iter_mut().find(|outlet| Arc::ptr_eq(&outlet.cell, &cell))
-                    {
-                        outlet.set_strategy(strategy);
-                    }
-                }
+                Edit::Outlet(cell, change) => self.change(&cell, change),
                 Edit::Input(input, inlet) => {
                     inlet.cell.receiver.register(cx.waker());
                     if self.phase != Phase::Ending {
@@ -164,6 +166,16 @@ impl NodeTask {
                     }
                 }
                 Edit::Remove => self.remove(cx),
+            }
+        }
+    }
+
+    /// Changes the sending end of a link that begins here.
+    pub(super) fn change(&mut self, cell: &Arc<LinkCell>, change: OutletChange) {
+        for outlet in self.outlets.iter_mut().filter(|outlet| Arc::ptr_eq(&outlet.cell, cell)) {
+            match change {
+                OutletChange::Strategy(strategy) => outlet.set_strategy(strategy),
+                OutletChange::Shut(shut) => outlet.shut(shut),
             }
         }
     }

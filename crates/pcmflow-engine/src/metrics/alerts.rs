@@ -24,6 +24,8 @@ pub struct Alert {
     pub since_ns: u64,
     /// The rule's metric when it was last looked at.
     pub value: u64,
+    /// Where the rule raises it.
+    pub limit: u64,
     /// Why it was raised, for a person.
     pub reason: String,
 }
@@ -179,6 +181,7 @@ fn step(rule: &Rule, subject: &str, state: &mut State, value: Option<u64>, now_n
                 subject: subject.to_owned(),
                 since_ns: now_ns,
                 value,
+                limit: rule.raise_at,
                 reason,
             };
             state.raised = Some(alert.clone());

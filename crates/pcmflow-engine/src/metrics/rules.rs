@@ -3,6 +3,7 @@
 use super::figures::per;
 use super::meter::Starved;
 use super::snapshot::{FlowSnapshot, Snapshot};
+use crate::config::Config;
 use serde::{Deserialize, Serialize};
 
 /// What a rule looks at: a number of each pipeline, link, node or pool in a snapshot.
@@ -20,6 +21,8 @@ pub enum Metric {
     LatencyP99Ppm,
     /// Frames lost in the last 10 s.
     FramesDropped,
+    /// Frames lost in the last 10 s, per million of those that came.
+    DroppedPpm,
     /// 1 while a link is under back-pressure, else 0.
     LinkPressure,
     /// Episodes in the last 10 s in which data was due or waited, and was not moved. (Idle ones don't count.)
@@ -28,6 +31,8 @@ pub enum Metric {
     HealthScore,
     /// Requests that a pool served at once in the last 10 s, per million. Without requests there is nothing to say.
     PoolHitRatePpm,
+    /// Bytes a pool holds, per million of its budget.
+    PoolHeldPpm,
     /// Bytes a pool holds that are not samples, per million.
     PoolOverheadPpm,
     /// Bytes of free buffers that a pool can't give back, per million.
@@ -41,11 +46,12 @@ impl Metric {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::LatencyP99Ppm => "p99 latency of the limit",
-            Self::FramesDropped => "loss in 10 s",
+            Self::FramesDropped | Self::DroppedPpm => "loss in 10 s",
             Self::LinkPressure => "back-pressure",
             Self::StarvedEpisodes => "starvation in 10 s",
             Self::HealthScore => "health score",
             Self::PoolHitRatePpm => "hit rate",
+            Self::PoolHeldPpm => "memory of the budget",
             Self::PoolOverheadPpm => "overhead",
             Self::PoolFragmentationPpm => "fragmentation",
             Self::Unaccounted => "unaccounted for",
@@ -58,6 +64,8 @@ impl Metric {
     pub fn text(self, value: u64) -> String {
         match self {
             Self::LatencyP99Ppm
+            | Self::DroppedPpm
+            | Self::PoolHeldPpm
             | Self::PoolHitRatePpm
             | Self::PoolOverheadPpm
             | Self::PoolFragmentationPpm => {
@@ -86,6 +94,7 @@ impl Metric {
                 flows(|flow| per(flow.last_10_s.latency.p99_ns, flow.latency_limit_ns, 1_000_000))
             }
             Self::FramesDropped => flows(|flow| flow.last_10_s.frames_dropped),
+            Self::DroppedPpm => flows(|flow| flow.last_10_s.dropped_ppm),
             Self::StarvedEpisodes => flows(|flow| {
                 let episodes =
                     |cause| flow.last_10_s.starved.get(&cause).map_or(0, |starved| starved.episodes);
@@ -99,6 +108,7 @@ impl Metric {
                     .collect()
             }
             Self::PoolHitRatePpm => pools(|pool| pool.hit_rate_10_s_ppm),
+            Self::PoolHeldPpm => pools(|pool| Some(per(pool.held_bytes, pool.budget_bytes, 1_000_000))),
             Self::PoolOverheadPpm => pools(|pool| Some(pool.overhead_ppm)),
             Self::PoolFragmentationPpm => pools(|pool| Some(pool.fragmentation_ppm)),
             Self::Unaccounted => {
@@ -175,6 +185,36 @@ impl Rule {
             hold_ns,
         })
         .to_vec()
+    }
+
+    /// What is watched by a configuration: the [defaults](Self::defaults), with its thresholds for latency, loss and health, and one
+    /// more rule, `memory`, for what pools hold of their budget. The latency is of what `flow.latency_ms_max` allows.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn of(config: &Config) -> Vec<Rule> {
+        let (alerts, hold_ns) = (&config.alerts, config.alerts.hold_ms * 1_000_000);
+        let limit_ms = config.flow.latency_ms_max;
+        let mut rules = Self::defaults();
+        for (name, metric, raise_at, clear_at) in [
+            (
+                "latency",
+                Metric::LatencyP99Ppm,
+                per(alerts.latency_ms_on, limit_ms, 1_000_000),
+                per(alerts.latency_ms_off, limit_ms, 1_000_000),
+            ),
+            ("loss", Metric::DroppedPpm, alerts.loss_ppm_on.into(), alerts.loss_ppm_off.into()),
+            (
+                "memory",
+                Metric::PoolHeldPpm,
+                u64::from(alerts.memory_percent_on) * 10_000,
+                u64::from(alerts.memory_percent_off) * 10_000,
+            ),
+            ("health", Metric::HealthScore, alerts.score_on.into(), alerts.score_off.into()),
+        ] {
+            rules.retain(|rule| rule.name != name);
+            rules.push(Rule { name: name.to_owned(), metric, raise_at, clear_at, hold_ns });
+        }
+        rules
     }
 
     /// Whether `value` has reached what changes an alert that is `raised`, or is not.

@@ -123,6 +123,17 @@ impl Sampler {
         Ok(Self { interval_ns, now_ns: None, flows: BTreeMap::new(), pools: BTreeMap::new() })
     }
 
+    /// Another interval from now on.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    ///
+    /// # Errors
+    /// [`IntervalError`] outside the range; nothing is changed then.
+    pub fn set_interval(&mut self, interval_ns: u64) -> Result<(), IntervalError> {
+        self.interval_ns = Self::new(interval_ns)?.interval_ns;
+        Ok(())
+    }
+
     /// When the next sample should be taken; 0 for the first. Others are taken too.
     ///
     /// Not RT-safe: meant for the task that samples.

@@ -109,14 +109,16 @@ pub struct LinkSnapshot {
 ///
 /// ```
 /// use pcmflow_engine::metrics::NodeSnapshot;
-/// let node = NodeSnapshot { module: "analysis".into(), ..NodeSnapshot::default() };
-/// assert_eq!(serde_json::to_value(&node)?["module"], "analysis");
+/// let node = NodeSnapshot { state: "running".into(), ..NodeSnapshot::default() };
+/// assert_eq!(serde_json::to_value(&node)?["state"], "running");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSnapshot {
-    /// The module that it belongs to.
-    pub module: String,
+    /// What it does, in one lower-case word.
+    pub state: String,
+    /// What it failed with.
+    pub error: Option<String>,
     /// What goes through it.
     pub flow: FlowSnapshot,
 }
@@ -141,9 +143,10 @@ pub struct LedgerSnapshot {
     /// Frames given up, by cause.
     #[serde(with = "losses")]
     pub dropped: Losses,
-    /// Frames on their way.
+    /// Frames on their way: while it runs, all that are neither delivered nor dropped.
     pub in_flight: u64,
-    /// Frames that none of these explains: exact when the flow is at rest.
+    /// Frames that none of these explains. While it runs, those before `settled_position`, and those that came twice or were left out
+    /// at its end; when it is at rest, all.
     pub unaccounted: u64,
     /// The position up to which the books were compared while the flow went on; none before the first time.
     pub settled_position: Option<u64>,
@@ -152,6 +155,23 @@ pub struct LedgerSnapshot {
 }
 
 impl LedgerSnapshot {
+    /// Adds another's books: each frame counts once for each that gets it.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn add(&mut self, other: &Self) {
+        self.frames_in += other.frames_in;
+        self.delivered += other.delivered;
+        self.dropped = self.dropped + other.dropped;
+        self.in_flight += other.in_flight;
+        self.unaccounted += other.unaccounted;
+        // Everybody's books are settled up to where the last one's are.
+        self.settled_position = match (self.settled_position, other.settled_position) {
+            (Some(one), Some(another)) => Some(one.min(another)),
+            (one, another) => one.or(another),
+        };
+        self.settled_unaccounted += other.settled_unaccounted;
+    }
+
     /// The books of a flow, and what the last cut mark showed.
     ///
     /// Not RT-safe: meant for the task that samples.

@@ -13,6 +13,7 @@ fn with(metric: Metric, value: u64) -> (Snapshot, &'static str) {
     let mut pipeline = PipelineSnapshot::default();
     match metric {
         Metric::LatencyP99Ppm => flow.last_10_s.latency.p99_ns = value,
+        Metric::DroppedPpm => flow.last_10_s.dropped_ppm = value,
         Metric::FramesDropped => flow.last_10_s.frames_dropped = value,
         Metric::StarvedEpisodes => {
             let starved = |episodes| Starvation { episodes, ns: 5 };
@@ -23,12 +24,16 @@ fn with(metric: Metric, value: u64) -> (Snapshot, &'static str) {
         Metric::HealthScore => flow.score = value as u8,
         Metric::LinkPressure => link.pressure.active = value > 0,
         Metric::PoolHitRatePpm => pool.hit_rate_10_s_ppm = Some(value),
+        Metric::PoolHeldPpm => (pool.held_bytes, pool.budget_bytes) = (value, 1_000_000),
         Metric::PoolOverheadPpm => pool.overhead_ppm = value,
         Metric::PoolFragmentationPpm => pool.fragmentation_ppm = value,
         Metric::Unaccounted => pipeline.ledger.settled_unaccounted = value,
     }
     match metric {
-        Metric::PoolHitRatePpm | Metric::PoolOverheadPpm | Metric::PoolFragmentationPpm => {
+        Metric::PoolHitRatePpm
+        | Metric::PoolHeldPpm
+        | Metric::PoolOverheadPpm
+        | Metric::PoolFragmentationPpm => {
             snapshot.pools.insert("x".into(), pool);
             (snapshot, "pool x")
         }

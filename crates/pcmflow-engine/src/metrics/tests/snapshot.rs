@@ -61,6 +61,7 @@ fn full() -> Snapshot {
         subject: "link mic-pitch".into(),
         since_ns: 4,
         value: 1,
+        limit: 1,
         reason: "link mic-pitch: back-pressure is 1, 1 or more for 1000 ms".into(),
     };
     let allocations = TypeSnapshot {
@@ -76,7 +77,7 @@ fn full() -> Snapshot {
         uptime_ns: 4 * S,
         pipelines: [("live".into(), pipeline)].into(),
         links: [("mic-pitch".into(), link)].into(),
-        nodes: [("pitch".into(), NodeSnapshot { module: "analysis".into(), flow })].into(),
+        nodes: [("pitch".into(), NodeSnapshot { state: "running".into(), error: None, flow })].into(),
         pools: [("main".into(), pool)].into(),
         events: BusSnapshot { publishers: 1, subscriptions: 2, types: vec![allocations] },
         alerts: vec![alert],

@@ -1,0 +1,218 @@
+//! The one who looks: reads every meter of a flow at intervals, and makes of it a snapshot and alerts.
+
+use super::cell::State;
+use super::coordinator::DataFlowCoordinator;
+use super::graph::{Graph, Output};
+use super::status::{FlowStatus, NodeStatus};
+use crate::event::types::{AlertCleared, AlertRaised};
+use crate::event::{BusSnapshot, NameId};
+use crate::metrics::{
+    AlertEdge, Alerts, FlowSnapshot, IntervalError, LedgerSnapshot, LinkSnapshot, NodeSnapshot,
+    PipelineSnapshot, Reading, Readings, Rule, RuleError, Sampler, Snapshot,
+};
+use std::collections::BTreeMap;
+
+/// Samples a flow.
+///
+/// A pipeline of a snapshot is the whole way to one sink, and has its name; its links are those of the first inputs, from the
+/// source on. Its books are of what that sink got.
+///
+/// ```
+/// use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
+/// use pcmflow_engine::event::BusSnapshot;
+/// use pcmflow_engine::flow::{DataFlowCoordinator, FlowMonitor};
+/// use pcmflow_engine::metrics::{Rule, Sampler};
+/// use pcmflow_engine::task::Executor;
+/// let (_executor, spawner) = Executor::new(16)?;
+/// let mut flow = DataFlowCoordinator::new(spawner, BufferRecyclingPool::new(PoolConfig::default())?);
+/// let mut monitor = FlowMonitor::new(Sampler::INTERVAL_NS, Rule::defaults(), 0)?;
+/// let snapshot = monitor.sample(monitor.due_ns(), &mut flow, BusSnapshot::default());
+/// assert!(snapshot.pools.contains_key("main") && snapshot.links.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FlowMonitor {
+    sampler: Sampler,
+    alerts: Alerts,
+    started_ns: u64,
+}
+
+/// Why nobody can look like that.
+///
+/// ```
+/// use pcmflow_engine::flow::{FlowMonitor, MonitorError};
+/// assert!(matches!(FlowMonitor::new(0, vec![], 0), Err(MonitorError::Interval(_))));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The interval is out of its range.
+    #[error(transparent)]
+    Interval(#[from] IntervalError),
+    /// The rules can't be.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+}
+
+impl FlowMonitor {
+    /// Looks at such intervals, and raises alerts by these rules.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`MonitorError`] for an interval or a rule that can't be.
+    pub fn new(interval_ns: u64, rules: Vec<Rule>, now_ns: u64) -> Result<Self, MonitorError> {
+        Ok(Self { sampler: Sampler::new(interval_ns)?, alerts: Alerts::new(rules)?, started_ns: now_ns })
+    }
+
+    /// Other intervals and rules from now on; what was sampled is kept, alerts begin anew.
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); nothing is changed then.
+    pub fn configure(&mut self, interval_ns: u64, rules: Vec<Rule>) -> Result<(), MonitorError> {
+        let alerts = Alerts::new(rules)?;
+        self.sampler.set_interval(interval_ns)?;
+        self.alerts = alerts;
+        Ok(())
+    }
+
+    /// When the next look is due.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn due_ns(&self) -> u64 {
+        self.sampler.due_ns()
+    }
+
+    /// Figures are counted from the last look on.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn reset(&mut self) {
+        self.sampler.reset();
+    }
+
+    /// How many alerts there are now.
+    ///
+    /// Not RT-safe: meant for the control side.
+    pub fn alerts(&self) -> usize {
+        self.alerts.active().count()
+    }
+
+    /// Looks at everything, and publishes what alerts were raised and cleared; `events` is what the bus knows of itself.
+    ///
+    /// Not RT-safe: allocates, and locks.
+    pub fn sample(&mut self, now_ns: u64, flow: &mut DataFlowCoordinator, events: BusSnapshot) -> Snapshot {
+        let pools = [("main".to_owned(), flow.pool().metrics())].into();
+        let sample = self.sampler.sample(now_ns, Readings { flows: flow.readings(now_ns), pools });
+        let mut snapshot = Snapshot {
+            at_ns: now_ns,
+            uptime_ns: now_ns.saturating_sub(self.started_ns),
+            pools: sample.pools,
+            events,
+            ..Snapshot::default()
+        };
+        fill(&mut snapshot, flow, &sample.flows);
+        let edges = self.alerts.observe(now_ns, &snapshot);
+        snapshot.alerts = self.alerts.active().cloned().collect();
+        for edge in edges {
+            tell(flow, edge);
+        }
+        snapshot
+    }
+}
+
+fn tell(flow: &mut DataFlowCoordinator, edge: AlertEdge) {
+    match edge {
+        AlertEdge::Raised(raised) => {
+            let (alert, subject) = (flow.id(&raised.rule), flow.id(&raised.subject));
+            flow.publish(
+                NameId::NONE,
+                &AlertRaised { alert, subject, value: raised.value, limit: raised.limit },
+            );
+        }
+        AlertEdge::Cleared { alert: cleared, at_ns, .. } => {
+            let (alert, subject) = (flow.id(&cleared.rule), flow.id(&cleared.subject));
+            let duration_ns = at_ns.saturating_sub(cleared.since_ns);
+            flow.publish(NameId::NONE, &AlertCleared { alert, subject, value: cleared.value, duration_ns });
+        }
+    }
+}
+
+/// Nodes, links and ways as they are.
+fn fill(snapshot: &mut Snapshot, flow: &DataFlowCoordinator, flows: &BTreeMap<String, FlowSnapshot>) {
+    let (status, graph) = (flow.status(), flow.graph());
+    let figures = |name: &str| flows.get(name).cloned().unwrap_or_default();
+    for (name, node) in &status.nodes {
+        let sink = graph.nodes.get(name).is_some_and(|ports| ports.output == Output::None);
+        let snapshot_of = NodeSnapshot {
+            state: node.state.name().to_owned(),
+            error: node.error.clone(),
+            flow: figures(name),
+        };
+        if sink {
+            let way = way(name, node, graph, &status);
+            snapshot.ledger.add(&way.ledger);
+            snapshot.pipelines.insert(name.clone(), PipelineSnapshot { flow: figures(name), ..way });
+        }
+        snapshot.nodes.insert(name.clone(), snapshot_of);
+    }
+    for (name, link) in &status.pipelines {
+        let Some(edge) = graph.edges.get(name) else { continue };
+        let link = LinkSnapshot {
+            from: edge.config.from.clone(),
+            to: edge.config.to.clone(),
+            fill: link.fill as u64,
+            capacity: link.capacity as u64,
+            strategy: link.strategy,
+            pressure: link.pressure,
+            lost: link.lost,
+            flow: figures(name),
+        };
+        snapshot.links.insert(name.clone(), link);
+    }
+}
+
+/// The way to a sink, and its books.
+fn way(sink: &str, node: &NodeStatus, graph: &Graph, status: &FlowStatus) -> PipelineSnapshot {
+    let mut way = PipelineSnapshot { state: node.state.name().to_owned(), ..PipelineSnapshot::default() };
+    let mut at = sink;
+    // The graph has no cycles.
+    while let Some((name, edge)) =
+        graph.edges.iter().find(|(_, edge)| edge.config.to == at && edge.config.input == 0)
+    {
+        way.links.insert(0, name.clone());
+        way.priority =
+            if way.links.len() == 1 { edge.config.priority } else { way.priority.min(edge.config.priority) };
+        at = &edge.config.from;
+    }
+    let source = status.nodes.get(at).map(|node| node.given).unwrap_or_default();
+    let given = node.given;
+    let (frames_in, explained) =
+        (source.position.saturating_sub(given.start), given.delivered.0.saturating_add(given.lost.total().0));
+    let settled_unaccounted = node.settled.map_or(0, |settled| settled.unaccounted.0);
+    let found = given.unaccounted.0.max(settled_unaccounted);
+    let at_rest = !matches!(node.state, State::Waiting | State::Running);
+    way.ledger = LedgerSnapshot {
+        frames_in,
+        delivered: given.delivered.0,
+        dropped: given.lost,
+        in_flight: if at_rest { 0 } else { frames_in.saturating_sub(explained) },
+        unaccounted: if at_rest && at != sink { found.max(frames_in.abs_diff(explained)) } else { found },
+        settled_position: node.settled.map(|settled| settled.position.0),
+        settled_unaccounted,
+    };
+    way
+}
+
+impl DataFlowCoordinator {
+    /// What the meters have counted, by the names of nodes and pipelines.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn readings(&mut self, now_ns: u64) -> BTreeMap<String, Reading> {
+        let nodes = self.nodes.iter_mut().map(|(name, node)| (name, &mut node.reader));
+        let links = self.links.iter_mut().map(|(name, link)| (name, &mut link.reader));
+        let readers = nodes.chain(links).filter_map(|(name, reader)| Some((name, reader.as_mut()?)));
+        readers.map(|(name, reader)| (name.clone(), reader.read(now_ns))).collect()
+    }
+}

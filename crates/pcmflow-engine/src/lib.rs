@@ -14,6 +14,7 @@
 //! | [`metrics`] | counters on the hot side, one sampler, windows, alerts, the [`metrics::Snapshot`] |
 //! | [`flow`] | sources, nodes and sinks, the links between them, and the coordinator that connects them |
 //! | [`pressure`] | what is done about a link that fills up |
+//! | [`session`] | a flow with all that around it: what a program owns, and answers the console by |
 //! | [`console`] | the words of the console and their answers, as text and as JSON |
 
 mod catching;
@@ -26,6 +27,7 @@ pub mod module;
 mod mutant;
 pub mod pressure;
 mod priority;
+pub mod session;
 mod sync;
 pub mod task;
 pub mod transform;

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 ///
 /// ```
 /// use pcmflow_engine::config::{Config, Sources};
-/// let sources = Sources { flags: vec!["metrics.windows_s=5,30".into()], ..Sources::default() };
-/// assert_eq!(Config::load(&sources)?.metrics.windows_s, [5, 30]);
+/// let sources = Sources { flags: vec!["memory.class_samples=64,512".into()], ..Sources::default() };
+/// assert_eq!(Config::load(&sources)?.memory.class_samples, [64, 512]);
 /// # Ok::<(), pcmflow_engine::config::ConfigErrors>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

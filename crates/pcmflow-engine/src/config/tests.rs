@@ -80,8 +80,8 @@ fn every_error_says_what_where_and_what_is_possible() {
         (toml("\n[adio]\nchannels = 1"), "no key `adio` (file, line 2): did you mean `audio`?"),
         (toml("channels = 1"), "no key `channels` (file, line 1): did you mean `audio.channels`?"),
         (
-            toml("flow.windows_s = [1]"),
-            "no key `flow.windows_s` (file, line 1): did you mean `metrics.windows_s`?",
+            toml("flow.sample_ms = 1"),
+            "no key `flow.sample_ms` (file, line 1): did you mean `metrics.sample_ms`?",
         ),
         (
             toml("quux = 1"),
@@ -102,8 +102,8 @@ fn every_error_says_what_where_and_what_is_possible() {
         ),
         (toml("console.debug = 1"), "console.debug is 1 (file, line 1), allowed are true or false"),
         (
-            toml("metrics.windows_s = [10, 1]"),
-            "metrics.windows_s is [10, 1] (file, line 1), allowed are a list of 1 to 8 ascending numbers from 1 to 3600",
+            toml("memory.class_samples = [512, 256]"),
+            "memory.class_samples is [512, 256] (file, line 1), allowed are a list of 1 to 16 ascending numbers from 16 to 1048576",
         ),
         (
             toml("[audio]\nchannels ="),
@@ -190,12 +190,12 @@ fn the_environment_is_read_as_documented() {
         ("PCMFLOW_CORPUS", "a directory, and no key"),
         ("PCMFLOW_FLOW__STRATEGY", "block"),
         ("pcmflow_console__debug", " true "),
-        ("PCMFLOW_METRICS__WINDOWS_S", "2, 20"),
+        ("PCMFLOW_MEMORY__CLASS_SAMPLES", "512, 2048"),
         ("PCMFLOW_MEMORY__BUDGET_BYTES", "0x10_0000"),
     ]));
     let config = config.unwrap();
     assert_eq!((config.flow.strategy, config.console.debug), (pressure::Strategy::Block, true));
-    assert_eq!((config.metrics.windows_s, config.memory.budget_bytes), (vec![2, 20], 1 << 20));
+    assert_eq!((config.memory.class_samples, config.memory.budget_bytes), (vec![512, 2048], 1 << 20));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn the_template_is_the_defaults_and_shows_every_key() {
 fn tree_and_schema_are_data_too() {
     let json = serde_json::to_value(Config::default()).unwrap();
     assert_eq!(json["audio"]["overflow"], "drop-newest");
-    assert_eq!(json["metrics"]["windows_s"], serde_json::json!([1, 10, 60]));
+    assert_eq!(json["memory"]["class_samples"], serde_json::json!([256, 512, 1024, 2048, 4096]));
     let schema = serde_json::to_value(Config::schema()).unwrap();
     assert_eq!(
         schema[0],

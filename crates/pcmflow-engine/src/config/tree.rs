@@ -88,9 +88,7 @@ define! {
     /// What is measured, and how often.
     metrics: MetricsConfig {
         /// The time from one sample to the next.
-        LIVE sample_ms: u64 = 100, number(10, 10_000);
-        /// The times over which rates and percentiles are told.
-        LIVE windows_s: Vec<u64> = vec![1, 10, 60], Allowed::Numbers { min: 1, max: 3_600, count_max: 8 };
+        LIVE sample_ms: u64 = 100, number(10, 1_000);
     }
     /// When somebody is told that something is wrong, and when that it is right again.
     alerts: AlertsConfig {

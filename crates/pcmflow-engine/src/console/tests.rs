@@ -181,8 +181,8 @@ fn the_configuration_is_shown_and_changed() {
     let shown = answer("config show", &mut console);
     assert_eq!(shown.to_string().lines().count(), Config::schema().len() + 1);
     for (line, expected) in [
-        ("config set metrics.windows_s [2, 20]", "metrics.windows_s is [2, 20]\n"),
-        ("config set metrics.windows_s 2,20", "metrics.windows_s is [2, 20] already\n"),
+        ("config set metrics.sample_ms 50", "metrics.sample_ms is 50\n"),
+        ("config set metrics.sample_ms  50", "metrics.sample_ms is 50 already\n"),
         ("config set flow.priority critical", "flow.priority is \"critical\"\n"),
         (
             "config set audio.channels 1",
@@ -200,9 +200,9 @@ fn the_configuration_is_shown_and_changed() {
     }
     let json: serde_json::Value =
         serde_json::from_str(&answer("config show", &mut console).to_json()).unwrap();
-    let windows =
-        json["rows"].as_array().unwrap().iter().find(|row| row["key"] == "metrics.windows_s").unwrap();
-    assert_eq!(windows["value"], serde_json::json!([2, 20]));
+    let classes =
+        json["rows"].as_array().unwrap().iter().find(|row| row["key"] == "memory.class_samples").unwrap();
+    assert_eq!(classes["value"], serde_json::json!([256, 512, 1024, 2048, 4096]));
 }
 
 /// Lines of words that mean something, and of others.

@@ -6,8 +6,8 @@
 /// use pcmflow_engine::console::Command;
 /// assert_eq!(Command::parse("input start mic")?, Command::InputStart("mic".into()));
 /// assert_eq!(Command::parse(" events ")?, Command::EventsStatus);
-/// let set = Command::ConfigSet { key: "metrics.windows_s".into(), value: "[1, 10]".into() };
-/// assert_eq!(Command::parse("config set metrics.windows_s [1, 10]")?, set);
+/// let set = Command::ConfigSet { key: "memory.class_samples".into(), value: "[64, 256]".into() };
+/// assert_eq!(Command::parse("config set memory.class_samples [64, 256]")?, set);
 /// # Ok::<(), pcmflow_engine::console::CommandError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,9 @@ use pcmflow_core::ring::{CircularBuffer, Producer, PushError};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Where back-pressure begins and ends unless told otherwise.
+const PRESSURE_ON_PERCENT: u8 = 90;
+const PRESSURE_OFF_PERCENT: u8 = 70;
 /// Edits that may wait for a task.
 const EDITS: usize = 64;
 
@@ -93,6 +96,7 @@ pub struct DataFlowCoordinator {
     pub(super) gone_nodes: Vec<(String, Arc<NodeCell>)>,
     pub(super) gone_links: Vec<(String, Arc<LinkCell>)>,
     pub(super) observed: Option<Observed>,
+    pressure_percent: (u8, u8),
 }
 
 impl DataFlowCoordinator {
@@ -110,6 +114,7 @@ impl DataFlowCoordinator {
             gone_nodes: Vec::new(),
             gone_links: Vec::new(),
             observed: None,
+            pressure_percent: (PRESSURE_ON_PERCENT, PRESSURE_OFF_PERCENT),
         }
     }
 
@@ -122,6 +127,14 @@ impl DataFlowCoordinator {
     pub fn observe(&mut self, telemetry: Telemetry) -> Result<(), FlowError> {
         self.observed = Some(Observed::new(telemetry)?);
         Ok(())
+    }
+
+    /// Of the fill of pipelines that are made from now on: back-pressure begins at `on_percent` (by default 90), and ends at
+    /// `off_percent` (by default 70), which must be below that; else making one fails.
+    ///
+    /// Not RT-safe: meant for set-up.
+    pub fn set_pressure(&mut self, on_percent: u8, off_percent: u8) {
+        self.pressure_percent = (on_percent, off_percent);
     }
 
     /// What chunks are made of.
@@ -179,7 +192,7 @@ impl DataFlowCoordinator {
     }
 
     /// What a name is in events.
-    pub(super) fn id(&self, name: &str) -> NameId {
+    pub(crate) fn id(&self, name: &str) -> NameId {
         self.observed.as_ref().map_or(NameId::NONE, |observed| observed.id(name))
     }
 
@@ -205,6 +218,7 @@ impl DataFlowCoordinator {
             strategy: config.strategy,
             latency_ns_max: u64::from(config.latency_ms_max) * 1_000_000,
             live,
+            pressure_percent: self.pressure_percent,
         };
         let names =
             LinkNames { pipeline: self.id(&pipeline), from: self.id(&config.from), to: self.id(&config.to) };
@@ -248,7 +262,7 @@ impl DataFlowCoordinator {
         Ok(())
     }
 
-    pub(super) fn publish<E: Event>(&mut self, source: NameId, event: &E) {
+    pub(crate) fn publish<E: Event>(&mut self, source: NameId, event: &E) {
         if let Some(observed) = &mut self.observed {
             observed.publish(source, event);
         }

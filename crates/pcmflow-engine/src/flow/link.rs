@@ -27,6 +27,8 @@ pub(super) struct LinkConfig {
     pub(super) latency_ns_max: u64,
     /// What fills it gets its frames whether there is room or not.
     pub(super) live: bool,
+    /// Of its fill: where back-pressure begins, and where it ends.
+    pub(super) pressure_percent: (u8, u8),
 }
 
 /// What a link and its ends are called in events.
@@ -95,8 +97,14 @@ pub(super) fn ring(packets: usize, evicting: bool) -> Result<AudioRingBuffer, Ri
     if evicting { AudioRingBuffer::evicting_oldest(packets) } else { AudioRingBuffer::with_capacity(packets) }
 }
 
-pub(super) fn controller(strategy: Strategy) -> Result<BackpressureController, ControllerError> {
-    BackpressureController::new(ControllerConfig { strategy, ..ControllerConfig::default() })
+pub(super) fn controller(config: LinkConfig) -> Result<BackpressureController, ControllerError> {
+    let (strategy, (on_percent, off_percent)) = (config.strategy, config.pressure_percent);
+    BackpressureController::new(ControllerConfig {
+        strategy,
+        on_percent,
+        off_percent,
+        ..ControllerConfig::default()
+    })
 }
 
 /// Makes both ends.
@@ -106,7 +114,7 @@ pub(super) fn link(
 ) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {
     let evicting = config.strategy == Strategy::DropOldest;
     let ring = ring(config.packets, evicting)?;
-    let controller = controller(config.strategy)?;
+    let controller = controller(config)?;
     let (successors_in, successors_out) = CircularBuffer::with_capacity(SUCCESSORS)?.split();
     let cell = Arc::new(LinkCell {
         names,

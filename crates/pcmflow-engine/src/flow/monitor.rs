@@ -10,6 +10,7 @@ use crate::metrics::{
     AlertEdge, Alerts, FlowSnapshot, IntervalError, LedgerSnapshot, LinkSnapshot, NodeSnapshot,
     PipelineSnapshot, Reading, Readings, Rule, RuleError, Sampler, Snapshot,
 };
+use pcmflow_core::format::Frames;
 use std::collections::BTreeMap;
 
 /// Samples a flow.
@@ -23,10 +24,11 @@ use std::collections::BTreeMap;
 /// use pcmflow_engine::flow::{DataFlowCoordinator, FlowMonitor};
 /// use pcmflow_engine::metrics::{Rule, Sampler};
 /// use pcmflow_engine::task::Executor;
+/// use std::collections::BTreeMap;
 /// let (_executor, spawner) = Executor::new(16)?;
 /// let mut flow = DataFlowCoordinator::new(spawner, BufferRecyclingPool::new(PoolConfig::default())?);
 /// let mut monitor = FlowMonitor::new(Sampler::INTERVAL_NS, Rule::defaults(), 0)?;
-/// let snapshot = monitor.sample(monitor.due_ns(), &mut flow, BusSnapshot::default());
+/// let snapshot = monitor.sample(monitor.due_ns(), &mut flow, &BTreeMap::new(), BusSnapshot::default());
 /// assert!(snapshot.pools.contains_key("main") && snapshot.links.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -99,10 +101,17 @@ impl FlowMonitor {
         self.alerts.active().count()
     }
 
-    /// Looks at everything, and publishes what alerts were raised and cleared; `events` is what the bus knows of itself.
+    /// Looks at everything, and publishes what alerts were raised and cleared. `made` is what whatever feeds the sources has made, by
+    /// its own count and by the source's name; `events` is what the bus knows of itself.
     ///
     /// Not RT-safe: allocates, and locks.
-    pub fn sample(&mut self, now_ns: u64, flow: &mut DataFlowCoordinator, events: BusSnapshot) -> Snapshot {
+    pub fn sample(
+        &mut self,
+        now_ns: u64,
+        flow: &mut DataFlowCoordinator,
+        made: &BTreeMap<String, Frames>,
+        events: BusSnapshot,
+    ) -> Snapshot {
         let pools = [("main".to_owned(), flow.pool().metrics())].into();
         let sample = self.sampler.sample(now_ns, Readings { flows: flow.readings(now_ns), pools });
         let mut snapshot = Snapshot {
@@ -112,7 +121,7 @@ impl FlowMonitor {
             events,
             ..Snapshot::default()
         };
-        fill(&mut snapshot, flow, &sample.flows);
+        fill(&mut snapshot, flow, made, &sample.flows);
         let edges = self.alerts.observe(now_ns, &snapshot);
         snapshot.alerts = self.alerts.active().cloned().collect();
         for edge in edges {
@@ -140,7 +149,12 @@ fn tell(flow: &mut DataFlowCoordinator, edge: AlertEdge) {
 }
 
 /// Nodes, links and ways as they are.
-fn fill(snapshot: &mut Snapshot, flow: &DataFlowCoordinator, flows: &BTreeMap<String, FlowSnapshot>) {
+fn fill(
+    snapshot: &mut Snapshot,
+    flow: &DataFlowCoordinator,
+    made: &BTreeMap<String, Frames>,
+    flows: &BTreeMap<String, FlowSnapshot>,
+) {
     let (status, graph) = (flow.status(), flow.graph());
     let figures = |name: &str| flows.get(name).cloned().unwrap_or_default();
     for (name, node) in &status.nodes {
@@ -151,7 +165,7 @@ fn fill(snapshot: &mut Snapshot, flow: &DataFlowCoordinator, flows: &BTreeMap<St
             flow: figures(name),
         };
         if sink {
-            let way = way(name, node, graph, &status);
+            let way = way(name, node, graph, made, &status);
             snapshot.ledger.add(&way.ledger);
             snapshot.pipelines.insert(name.clone(), PipelineSnapshot { flow: figures(name), ..way });
         }
@@ -174,7 +188,13 @@ fn fill(snapshot: &mut Snapshot, flow: &DataFlowCoordinator, flows: &BTreeMap<St
 }
 
 /// The way to a sink, and its books.
-fn way(sink: &str, node: &NodeStatus, graph: &Graph, status: &FlowStatus) -> PipelineSnapshot {
+fn way(
+    sink: &str,
+    node: &NodeStatus,
+    graph: &Graph,
+    made: &BTreeMap<String, Frames>,
+    status: &FlowStatus,
+) -> PipelineSnapshot {
     let mut way = PipelineSnapshot { state: node.state.name().to_owned(), ..PipelineSnapshot::default() };
     let mut at = sink;
     // The graph has no cycles.
@@ -186,10 +206,11 @@ fn way(sink: &str, node: &NodeStatus, graph: &Graph, status: &FlowStatus) -> Pip
             if way.links.len() == 1 { edge.config.priority } else { way.priority.min(edge.config.priority) };
         at = &edge.config.from;
     }
-    let source = status.nodes.get(at).map(|node| node.given).unwrap_or_default();
+    let reached = status.nodes.get(at).map_or(0, |node| node.given.position);
+    let made = made.get(at).map_or(reached, |made| made.0.max(reached));
     let given = node.given;
     let (frames_in, explained) =
-        (source.position.saturating_sub(given.start), given.delivered.0.saturating_add(given.lost.total().0));
+        (made.saturating_sub(given.start), given.delivered.0.saturating_add(given.lost.total().0));
     let settled_unaccounted = node.settled.map_or(0, |settled| settled.unaccounted.0);
     let found = given.unaccounted.0.max(settled_unaccounted);
     let at_rest = !matches!(node.state, State::Waiting | State::Running);

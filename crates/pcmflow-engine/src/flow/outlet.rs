@@ -221,9 +221,9 @@ impl Outlet {
 
     /// Another strategy was chosen.
     pub(super) fn set_strategy(&mut self, strategy: Strategy) {
-        if let Ok(controller) = controller(strategy) {
-            self.config.strategy = strategy;
-            self.controller = controller;
+        let config = LinkConfig { strategy, ..self.config };
+        if let Ok(controller) = controller(config) {
+            (self.config, self.controller) = (config, controller);
         }
     }
 

@@ -10,6 +10,7 @@ mod bad_input;
 mod causality;
 mod commands;
 mod ends;
+mod flow_files;
 mod latency;
 mod ledger;
 mod stamps;

@@ -58,6 +58,11 @@ pub(crate) enum Command {
     /// Tells what is in inputs: container, codec, format, frames, duration, clipping, silence
     #[command(after_help = "Example:\n  pcmflow info --json recordings/*")]
     Info(InfoArgs),
+    /// Runs the flow of a flow file: its sources, transforms, consumers and sinks
+    #[command(after_help = "What stands in a flow file: `pcmflow::flow_files` in the documentation, and examples/flows.\n\n\
+            Examples:\n  pcmflow run examples/flows/tuner.toml\n  pcmflow run examples/flows/monitor.toml --console\n  \
+            pcmflow run recorder.toml --set flow.strategy=block --summary books.json")]
+    Run(RunArgs),
     /// Draws the flow of a flow file, with formats and delays
     #[command(after_help = "Example:\n  pcmflow graph examples/flows/mixer.toml | dot -Tsvg > mixer.svg")]
     Graph(GraphArgs),
@@ -216,6 +221,24 @@ pub(crate) struct ConfigArgs {
     /// Sets one key, over file and environment
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[arg(value_name = "FLOW.toml", help = "The flow file")]
+    pub(crate) flow: PathBuf,
+    /// Takes lines from standard input while the flow runs; `help` tells the words. Answers go to standard output, or to
+    /// standard error where a node writes to standard output
+    #[arg(long)]
+    pub(crate) console: bool,
+    /// Answers and events as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Writes what became of every frame to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod failure;
+mod flow_summary;
 mod input;
 mod run;
 mod summary;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Level(args) => commands::level::run(&args),
         Command::Pipe(args) => commands::pipe::run(&args),
         Command::Info(args) => commands::info::run(&args),
+        Command::Run(args) => commands::run::run(&args),
         Command::Graph(args) => commands::graph::run(&args),
         Command::Config { command } => commands::config::run(&command),
         Command::Completions { shell } => {

@@ -8,7 +8,9 @@
 //! | [`engine`] | what carries audio between the parts of a program: tasks, events, modules, transforms, metrics |
 //! | [`io`] | sources and sinks: files, standard streams, synthetic signals |
 //! | [`pitch`] | the pitch tracker |
-//! | [`runtime`] | the threads: a [`Flow`](runtime::Flow) carries a source to a consumer; priorities and memory |
+//! | [`flow_file`] | flows in writing: checked, drawn, built; the guide is [Flow files](flow_files) |
+//! | [`nodes`] | what is done with audio in a flow: pitch, level, gain, any sink |
+//! | [`runtime`] | the threads that flows run on, inputs that read sources; priorities and memory |
 //!
 //! Which buffer for what, and how large: [Choosing a buffer](choosing_a_buffer).
 
@@ -18,6 +20,7 @@ pub use pcmflow_io as io;
 pub use pcmflow_pitch as pitch;
 
 pub mod flow_file;
+pub mod nodes;
 pub mod runtime;
 
 #[doc = include_str!("../docs/choosing-a-buffer.md")]

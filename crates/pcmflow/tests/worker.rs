@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 fn config(name: &str) -> WorkerConfig {
-    WorkerConfig { name: name.into(), tasks_max: 16, real_time: None }
+    WorkerConfig { name: name.into(), tasks_max: 16, real_time: None, events: None }
 }
 
 fn worker(name: &str) -> Worker {

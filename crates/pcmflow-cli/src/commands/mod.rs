@@ -7,6 +7,7 @@ pub(crate) mod info;
 pub(crate) mod level;
 pub(crate) mod pipe;
 pub(crate) mod pitch;
+pub(crate) mod run;
 
 use crate::failure::{Failure, Outcome};
 use pcmflow::core::ledger::Gap;

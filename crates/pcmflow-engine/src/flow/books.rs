@@ -143,6 +143,17 @@ impl NodeBooks {
     }
 }
 
+/// What a node lost by itself: that it gave less than it took.
+fn own_losses(given: &Timeline, taken: Losses) -> EdgeSnapshot {
+    let mut lost = Losses::default();
+    for &cause in LossCause::ALL {
+        lost[cause] = given.lost()[cause] - taken[cause];
+    }
+    let (accepted, popped, occupancy) = (Frames::ZERO, Frames::ZERO, Frames::ZERO);
+    let overruns = u64::from(lost.total() > Frames::ZERO);
+    EdgeSnapshot { accepted, popped, evicted: Losses::default(), occupancy, lost, overruns }
+}
+
 /// The books of a whole flow, its removed parts included.
 ///
 /// ```
@@ -166,5 +177,40 @@ impl FlowBooks {
         let links = self.pipelines.values().map(LinkBooks::unaccounted);
         let nodes = self.nodes.values().map(NodeBooks::unaccounted);
         links.chain(nodes).max().unwrap_or(Frames::ZERO)
+    }
+
+    /// Closes the books of one sink that is over, with those of the way from its source: of each ring before the flow, each link, and
+    /// each node on the way. `frames_in` is what the source made, by its own count; what a device is known to have missed is added
+    /// to it. Returns the edges too, the rings first. None where something on the way is not over or not there, or where inputs join.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn balance(
+        &self,
+        frames_in: Frames,
+        rings: &[EdgeSnapshot],
+        sink: &str,
+    ) -> Option<(Balance, Vec<EdgeSnapshot>)> {
+        let timeline = self.nodes.get(sink)?.given?;
+        let (mut name, mut given, mut edges) = (sink, timeline, Vec::new());
+        loop {
+            let into = |pipeline: &&String| pipeline.split_once('→').is_some_and(|(_, to)| to == name);
+            let mut before = self.pipelines.keys().filter(into);
+            let Some(pipeline) = before.next() else { break };
+            if before.next().is_some() {
+                return None;
+            }
+            let books = self.pipelines.get(pipeline)?;
+            edges.push(own_losses(&given, books.taken?.lost()));
+            edges.push(books.edge?);
+            name = pipeline.split_once('→')?.0;
+            given = self.nodes.get(name)?.given?;
+        }
+        let posted = rings.iter().fold(Losses::default(), |sum, ring| sum + ring.lost + ring.evicted);
+        let missed = own_losses(&given, posted);
+        let frames_in = frames_in + missed.lost.total();
+        edges.push(missed);
+        edges.extend(rings.iter().rev());
+        edges.reverse();
+        Some((Balance::close(frames_in, &edges, &timeline), edges))
     }
 }

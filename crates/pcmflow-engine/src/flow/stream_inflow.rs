@@ -6,7 +6,7 @@
 
 use super::node::{Inflow, Inflowed, NodeError, Out};
 use super::wait::Wait;
-use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::task::Unpark;
 use pcmflow_core::block::{BlockSize, BufferAnalyzer, Step};
 use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
@@ -52,8 +52,10 @@ pub struct StreamFeed {
 #[derive(Debug, Default)]
 struct Call {
     source: Wait,
-    /// The writer of the stream that is read now will never write again.
-    abandoned: AtomicBool,
+    /// Streams that were brought behind the first.
+    brought: AtomicU64,
+    /// So many streams, from the first on, are over, though some writer never closed one.
+    abandoned: AtomicU64,
 }
 
 impl StreamFeed {
@@ -65,11 +67,13 @@ impl StreamFeed {
     /// Hands it back where several wait already, or the source is gone.
     pub fn bring(&mut self, reader: StreamReader) -> Result<(), Box<StreamReader>> {
         let Some(readers) = &mut self.readers else { return Err(Box::new(reader)) };
-        let brought = readers.push(reader).map_err(|refused| match refused {
+        readers.push(reader).map_err(|refused| match refused {
             PushError::Full(reader) | PushError::Closed(reader) => Box::new(reader),
-        });
+        })?;
+        // Relaxed: for this side.
+        self.call.brought.fetch_add(1, Ordering::Relaxed);
         self.call.source.notify();
-        brought
+        Ok(())
     }
 
     /// What wakes a source that does not look by itself ([`StreamInflow::woken`]).
@@ -108,12 +112,12 @@ impl StreamCaller {
         self.0.source.notify();
     }
 
-    /// Whoever writes hangs for good, and will never close the stream: it is over, for the source.
+    /// Whoever writes the stream that was brought last hangs for good, and will never close it: it is over, for the source.
     ///
     /// Not RT-safe: as [`wake`](Self::wake).
     pub fn abandon(&self) {
         // Release: what was written before is seen.
-        self.0.abandoned.store(true, Ordering::Release);
+        self.0.abandoned.store(self.0.brought.load(Ordering::Relaxed) + 1, Ordering::Release);
         self.0.source.notify();
     }
 }
@@ -156,6 +160,8 @@ impl fmt::Debug for Room {
 pub struct StreamInflow {
     block: BlockSize,
     analyzer: Option<BufferAnalyzer>,
+    /// How many streams came before the one that is read.
+    streams: u64,
     readers: Consumer<StreamReader>,
     call: Arc<Call>,
     /// Where whoever writes wakes this: what wakes it in turn, when there is room again.
@@ -206,6 +212,7 @@ impl StreamInflow {
         let source = Self {
             block,
             analyzer: Some(BufferAnalyzer::new(reader, block)),
+            streams: 0,
             readers,
             call: call.clone(),
             room,
@@ -239,6 +246,7 @@ impl StreamInflow {
         }
         self.offset = out.position() - StreamPosition::START;
         self.ring = Timeline::default();
+        self.streams += 1;
         self.analyzer = Some(BufferAnalyzer::new(reader, self.block));
         Inflowed::More
     }
@@ -258,7 +266,7 @@ impl Inflow for StreamInflow {
             self.call.source.arm();
         }
         // Before the look, too: what was written before is in the ring.
-        let abandoned = self.call.abandoned.load(Ordering::Acquire);
+        let abandoned = self.call.abandoned.load(Ordering::Acquire) > self.streams;
         let Some(analyzer) = &mut self.analyzer else { return Ok(self.follow(out)) };
         let format = analyzer.format();
         match analyzer.step() {
@@ -290,10 +298,7 @@ impl Inflow for StreamInflow {
             }
             Step::Cut(cut) => out.cut(self.settle(&cut)),
             // Nobody will close it.
-            Step::Pending if abandoned => {
-                self.call.abandoned.store(false, Ordering::Relaxed);
-                analyzer.end();
-            }
+            Step::Pending if abandoned => analyzer.end(),
             Step::Pending => {
                 let quarter_ns = format.rate.frames_to_ns(self.block.frames()) / 4;
                 return Ok(self.wait(out, quarter_ns.clamp(LOOK_NS_MIN, LOOK_NS_MAX)));

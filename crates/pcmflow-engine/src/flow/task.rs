@@ -25,6 +25,9 @@ use pcmflow_core::pressure::PressureEdge;
 use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
 
+/// After so long a poll ends, whatever its budget: what was taken and sent is told to the other ends then.
+const POLL_NS: u64 = 1_000_000;
+
 /// After so long an adaptive link that is full is looked at again.
 const LOOK_AGAIN_NS: u64 = 20_000_000;
 
@@ -459,10 +462,11 @@ impl NodeTask {
         self.outlets.iter().chain(&self.leaving).for_each(Outlet::arm);
     }
 
-    fn work(&mut self, cx: &mut Cx<'_>) -> Poll {
+    fn work(&mut self, began_ns: u64, cx: &mut Cx<'_>) -> Poll {
         let mut armed = false;
         loop {
             self.flush();
+            let now_ns = cx.now_ns();
             let mut wait = Poll::Idle;
             if self.phase == Phase::Ending {
                 if self.leaving.is_empty() {
@@ -472,11 +476,11 @@ impl NodeTask {
                 // Gaps join in the queue: who only throws out need not wait for room, and holds up nobody.
                 let ready = match self.phase {
                     Phase::Draining(_) => Ok(()),
-                    _ => self.is_ready(cx.now_ns()),
+                    _ => self.is_ready(now_ns),
                 };
                 match ready {
                     Ok(()) => {
-                        if !armed && !cx.spend() {
+                        if !armed && (!cx.spend() || now_ns.saturating_sub(began_ns) > POLL_NS) {
                             return Poll::Again;
                         }
                         match self.step(cx) {
@@ -489,7 +493,7 @@ impl NodeTask {
                         }
                     }
                     Err(0) if self.outlets.iter().any(Outlet::is_adaptive) => {
-                        wait = Poll::IdleUntil(cx.now_ns().saturating_add(LOOK_AGAIN_NS));
+                        wait = Poll::IdleUntil(now_ns.saturating_add(LOOK_AGAIN_NS));
                     }
                     Err(0) => {}
                     Err(until_ns) => wait = Poll::IdleUntil(until_ns),
@@ -545,7 +549,7 @@ impl Task for NodeTask {
         let began_ns = cx.now_ns();
         self.inlets.iter_mut().for_each(|(_, inlet)| inlet.look());
         self.take_edits(cx);
-        let polled = self.work(cx);
+        let polled = self.work(began_ns, cx);
         let now_ns = cx.now_ns();
         self.cell.given.publish(&self.given);
         for (_, inlet) in &mut self.inlets {

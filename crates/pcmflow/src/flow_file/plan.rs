@@ -19,6 +19,8 @@ pub struct FlowPlan {
     pub sources: BTreeMap<String, Box<dyn Source>>,
     /// What comes to each node's first input; not of sources.
     pub shapes: BTreeMap<String, Shape>,
+    /// From which source each node's first input comes: positions count that one's frames.
+    pub origins: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for FlowPlan {
@@ -200,7 +202,7 @@ impl FlowFile {
             return Err(FlowFileErrors::of(errors));
         }
         let mut graph = Graph::default();
-        let mut shapes = BTreeMap::new();
+        let (mut shapes, mut origins) = (BTreeMap::new(), BTreeMap::new());
         for node in self.in_order() {
             let input = self.into(&node.name, 0).and_then(|pipeline| {
                 let from = ports.get(pipeline.config.from.as_str())?;
@@ -212,6 +214,8 @@ impl FlowFile {
                 let block = pipeline.config.block_frames.map(Frames);
                 Some(Shape { format: format.unwrap_or(given.format), block: block.or(given.block) })
             });
+            let before = self.into(&node.name, 0).and_then(|pipeline| origins.get(&pipeline.config.from).cloned());
+            origins.insert(node.name.clone(), before.unwrap_or_else(|| node.name.clone()));
             let own = match ports.get(node.name.as_str()) {
                 Some(own) => *own,
                 None => (node.kind.ports)(&node.values, input),
@@ -232,7 +236,7 @@ impl FlowFile {
             }
         }
         match errors.is_empty() {
-            true => Ok(FlowPlan { graph, sources, shapes }),
+            true => Ok(FlowPlan { graph, sources, shapes, origins }),
             false => Err(FlowFileErrors::of(errors)),
         }
     }

@@ -29,7 +29,7 @@ impl Clock {
     }
 
     /// Sleeps until `due_ns`, or until `stop` is asked for; returns whether the time was reached.
-    pub(super) fn sleep_until(&self, due_ns: u64, stop: &Stop) -> bool {
+    pub(crate) fn sleep_until(&self, due_ns: u64, stop: &Stop) -> bool {
         loop {
             if stop.is_asked() {
                 return false;

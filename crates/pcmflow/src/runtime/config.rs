@@ -1,13 +1,11 @@
-//! How a flow is built, and why it may not be.
+//! How an input is built, and why it may not be.
 
-use super::inject::Inject;
 use crate::core::block::{BlockSize, BufferConstants};
 use crate::core::format::{Frames, SampleRate};
-use crate::core::health::HealthError;
 use crate::core::histogram::LatencyHistogram;
-use crate::core::pool::PoolConfigError;
 use crate::core::ring::RingError;
 use crate::core::stream::{Overflow, StreamError};
+use crate::io::SourceError;
 
 /// Who sets the pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,38 +19,52 @@ pub enum Pacing {
     Live,
 }
 
-/// How a flow is built.
-#[derive(Debug, Clone, Copy)]
-pub struct FlowConfig {
-    /// The frames that the consumer gets at a time.
+/// How an input is built.
+///
+/// ```
+/// use pcmflow::runtime::{InputConfig, Pacing};
+/// assert_eq!(InputConfig::default().pacing, Pacing::Live);
+/// assert_eq!(InputConfig::default().deadline_ns(), 30_000_000);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputConfig {
+    /// The frames that come into the flow at a time.
     pub block: BlockSize,
     /// Who sets the pace.
     pub pacing: Pacing,
-    /// What a live flow does when it is full; a fast one waits. With [`Overflow::EvictOldest`] ring and link let the oldest
-    /// frames go, so that the consumer hears the freshest; otherwise the ring loses, and the link waits.
+    /// What a full ring does where the source can't wait. A fast source waits, whatever this says.
     pub overflow: Overflow,
-    /// Trouble on purpose.
-    pub inject: Option<Inject>,
 }
 
-impl FlowConfig {
-    /// The blocks that the ring between source and gathering holds at least.
+impl Default for InputConfig {
+    /// Production's blocks, at the pace of the data; what a full ring does not take is handed back and counted.
+    fn default() -> Self {
+        Self { block: BufferConstants::PRODUCTION, pacing: Pacing::Live, overflow: Overflow::Reject }
+    }
+}
+
+impl InputConfig {
+    /// The blocks that the ring between source and flow holds at least.
     const RING_BLOCKS: u64 = 8;
     /// The time that it holds at least: it must bridge the longest wait for a processor, which on a busy machine without
     /// real-time scheduling is many tens of milliseconds.
     const RING_NS: u64 = 200_000_000;
-    /// The chunks and marks that the link holds: enough to keep a fast consumer busy. What waits is better kept in the
-    /// ring, where its loss is counted at the source.
-    pub(super) const LINK_PACKETS: usize = 8;
 
     /// The frames that the ring holds.
     pub(super) fn ring_frames(&self, rate: SampleRate) -> Frames {
         Frames(self.block.frames().0 * Self::RING_BLOCKS).max(rate.ns_to_frames(Self::RING_NS))
     }
 
+    /// What the ring does when it is full.
+    pub(super) fn ring_overflow(&self) -> Overflow {
+        if self.pacing == Pacing::Fast { Overflow::Reject } else { self.overflow }
+    }
+
     /// How old a block's oldest frame may be when its result leaves: 30 ms with production's blocks and smaller ones, 50 ms
     /// with larger ones. A source that runs ahead of time has no deadline.
-    pub(super) fn deadline_ns(&self) -> u64 {
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn deadline_ns(&self) -> u64 {
         match self.pacing {
             Pacing::Fast => LatencyHistogram::LIMIT_NS,
             _ if self.block <= BufferConstants::PRODUCTION => 30_000_000,
@@ -61,23 +73,44 @@ impl FlowConfig {
     }
 }
 
-/// Why a flow could not be started.
+/// Why an input could not be made or started, or why it is over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FlowError {
+pub enum InputError {
     /// The ring could not be made.
     #[error("the stream's ring: {0}")]
     Stream(#[from] StreamError),
-    /// The link could not be made.
-    #[error("the link: {0}")]
-    Link(#[from] RingError),
-    /// The pool could not be made.
-    #[error("the pool: {0}")]
-    Pool(#[from] PoolConfigError),
-    /// The health monitor could not be made.
-    #[error(transparent)]
-    Health(#[from] HealthError),
+    /// What hands its streams to the flow could not be made.
+    #[error("the stream's hand-over: {0}")]
+    Feed(#[from] RingError),
     /// The system gave no thread.
     #[error("can't start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// The source could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The source panicked.
+    #[error("the source panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+    /// It is at work: stop it first.
+    #[error("input {name} is at work; stop it first")]
+    Running {
+        /// The input's name.
+        name: String,
+    },
+    /// A read of the source has not returned: try again when it has.
+    #[error("input {name} hangs in a read; it can be started when that returns")]
+    Hangs {
+        /// The input's name.
+        name: String,
+    },
+    /// The source is at its end, or the flow takes no more of it: make another input.
+    #[error("input {name} is over; make another one")]
+    Over {
+        /// The input's name.
+        name: String,
+    },
 }

@@ -1,45 +1,44 @@
-//! Threads and time: a [`Flow`] carries what a source brings to a consumer, through ring, pool and link.
+//! Threads and time: the [`Threads`] that a flow's tasks run on, and the [`Input`]s that bring it audio.
 //!
 //! ```text
-//!  source thread            gather thread                       consumer thread
-//!  reads, paces, writes →   cuts blocks, fills pool buffers →   pops chunks, calls the Consumer
-//!            StreamWriter ═ ring ═ BufferAnalyzer     ChunkProducer ═ link ═ ChunkConsumer
+//!  input's thread           shared thread                              thread of a node that may block
+//!  reads, paces, writes →   StreamInflow cuts blocks,              →   the node's task pops chunks,
+//!            ║              fills pool buffers                         calls the Node
+//!            StreamWriter ═ ring ═ BufferAnalyzer          Outlet ═ link ═ Inlet
+//!
+//!  critical thread: what is critical, and the bus of events
 //! ```
 //!
-//! Nothing is lost on the way but at the first ring, where a live source meets a flow that is too slow, and at the link, where
-//! the oldest frames are to go ([`Overflow::EvictOldest`](crate::core::stream::Overflow::EvictOldest)). Every such loss is
-//! counted where it happens, comes in order as a gap, and is entered by the consumer, so that the books of both ends can
-//! be held against each other (see [`crate::core::ledger`]).
+//! What is connected with what is the [coordinator's](crate::engine::flow::DataFlowCoordinator) to say; it brings each task
+//! [where](crate::engine::task::Place) it is polled as it needs. Nothing is lost on the way but at the first ring, where a live
+//! source meets a flow that is too slow, and at links that may drop. Every such loss is counted where it happens, and comes in order
+//! as a gap, so that the books of both ends can be held against each other (see [`crate::core::ledger`]).
 //!
-//! A flow's pool is in [pages of the system](PageMemory), so that memory that it gives back leaves the process.
+//! A pool in [pages of the system](PageMemory) gives memory back that leaves the process.
 //!
 //! A [`Worker`] drives the tasks of an [executor](crate::engine::task), and sleeps when they do; [`Workers`] share them.
 //!
 //! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
 //! panics.
 
+mod allowance;
 mod clock;
 mod config;
-mod consumer;
-mod flow;
-mod gather;
-mod inject;
-mod live;
+mod input;
+mod input_thread;
 mod pages;
 mod park;
-mod report;
-mod source;
+mod read_state;
 pub mod thread;
+mod threads;
 mod waiting;
 mod worker;
 
 pub use clock::{Clock, Stop};
-pub use config::{FlowConfig, FlowError, Pacing};
-pub use consumer::{ChunkCx, Consumer, ConsumerError};
-pub use flow::{Flow, RunningFlow};
-pub use inject::{Inject, InjectError};
+pub use config::{InputConfig, InputError, Pacing};
+pub use input::Input;
 pub use pages::PageMemory;
-pub use report::{FlowReport, FlowSnapshot};
+pub use threads::{Threads, ThreadsConfig};
 #[cfg(feature = "async")]
 pub use waiting::AsyncReader;
 pub use waiting::{Bell, BellProducer, BlockingReader, Waited};

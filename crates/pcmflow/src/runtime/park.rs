@@ -1,4 +1,4 @@
-//! Parking and waking of the flow's threads.
+//! Parking and waking of an input's thread.
 //!
 //! A thread that finds nothing to do raises its flag, looks once more, and only then sleeps. Whoever brings work makes it
 //! visible first and looks at the flag then. Both look after a sequentially consistent fence, so at least one of them sees
@@ -6,25 +6,15 @@
 //! remembered by the system.)
 
 use super::clock::NAP;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
-
-/// What one turn of a task came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Something was done: there may be more.
-    Worked,
-    /// Nothing can be done until somebody wakes the task.
-    Idle,
-    /// The task is over.
-    Done,
-}
 
 #[derive(Debug, Default)]
 struct Shared {
     asleep: AtomicBool,
-    thread: std::sync::OnceLock<Thread>,
+    /// Who parks now. Locked when that begins, and to wake it.
+    thread: Mutex<Option<Thread>>,
 }
 
 /// Where one thread sleeps.
@@ -32,30 +22,27 @@ struct Shared {
 pub(super) struct Parker(Arc<Shared>);
 
 impl Parker {
-    /// What wakes the thread that will [`drive`](Self::drive).
+    /// What wakes the thread that [waits](Self::wait).
     pub(super) fn waker(&self) -> Waker {
         Waker(self.0.clone())
     }
 
-    /// Calls `turn` on this thread until it is done, and sleeps while it is idle.
-    pub(super) fn drive(&self, mut turn: impl FnMut() -> Turn) {
-        let _ = self.0.thread.set(std::thread::current());
+    /// Sleeps until `is_so`, which is looked at again whenever somebody wakes this thread.
+    pub(super) fn wait(&self, mut is_so: impl FnMut() -> bool) {
+        if is_so() {
+            return;
+        }
+        *self.0.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
         loop {
-            match turn() {
-                Turn::Worked => continue,
-                Turn::Done => return,
-                Turn::Idle => {}
-            }
             self.0.asleep.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
-            match turn() {
-                Turn::Worked => {}
-                Turn::Done => return,
-                // The bound makes a thread notice a wish to stop; no wake-up hangs on it.
-                Turn::Idle => std::thread::park_timeout(NAP),
+            if is_so() {
+                break;
             }
-            self.0.asleep.store(false, Ordering::Relaxed);
+            // The bound makes a thread notice that nobody is left to wake it.
+            std::thread::park_timeout(NAP);
         }
+        self.0.asleep.store(false, Ordering::Relaxed);
     }
 }
 
@@ -69,7 +56,7 @@ impl Waker {
         fence(Ordering::SeqCst);
         if self.0.asleep.load(Ordering::Relaxed)
             && self.0.asleep.swap(false, Ordering::Relaxed)
-            && let Some(thread) = self.0.thread.get()
+            && let Some(thread) = &*self.0.thread.lock().unwrap_or_else(PoisonError::into_inner)
         {
             thread.unpark();
         }

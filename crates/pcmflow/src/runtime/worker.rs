@@ -3,6 +3,7 @@
 use super::clock::{Clock, Stop};
 use super::thread::{Granted, RealTime};
 use crate::engine::Priority;
+use crate::engine::event::{EventBus, EventError};
 use crate::engine::task::{self, Executor, Rest, SpawnError, Spawner, Task, TaskHandle, TaskPanic};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -26,6 +27,8 @@ pub struct WorkerConfig {
     pub tasks_max: usize,
     /// What its thread asks of the system, if anything. It runs without, too: [`Worker::granted`] tells.
     pub real_time: Option<RealTime>,
+    /// Where its tasks publish, by a publisher of its own in its own name; none: nowhere.
+    pub events: Option<EventBus>,
 }
 
 /// Why a worker could not be started.
@@ -39,6 +42,14 @@ pub enum WorkerError {
         name: String,
         /// Why.
         error: SpawnError,
+    },
+    /// The bus has no memory for what its tasks publish by.
+    #[error("worker {name}: {error}")]
+    Events {
+        /// The worker's name.
+        name: String,
+        /// Why.
+        error: EventError,
     },
     /// The system gives no thread: end others, or raise the limit.
     #[error("worker {name}: no thread can be started: {error}")]
@@ -65,7 +76,7 @@ pub enum WorkerError {
 ///         if self.1 < 3 { Poll::IdleUntil(cx.now_ns() + 100_000) } else { Poll::Done }
 ///     }
 /// }
-/// let config = WorkerConfig { name: "pcmflow example".into(), tasks_max: 8, real_time: None };
+/// let config = WorkerConfig { name: "pcmflow example".into(), tasks_max: 8, real_time: None, events: None };
 /// let worker = Worker::start(config, Clock::start())?;
 /// let (said, heard) = std::sync::mpsc::channel();
 /// worker.spawner().spawn(Priority::Normal, Box::new(Says(said, 0)))?;
@@ -95,9 +106,19 @@ impl Worker {
     /// Not RT-safe: allocates, and starts a thread.
     ///
     /// # Errors
-    /// [`WorkerError::Executor`] for a number of tasks that can't be; [`WorkerError::Thread`] where the system refuses.
+    /// [`WorkerError::Executor`] for a number of tasks that can't be; [`WorkerError::Events`] where the bus refuses,
+    /// [`WorkerError::Thread`] where the system does.
     pub fn start(config: WorkerConfig, clock: Clock) -> Result<Self, WorkerError> {
-        let WorkerConfig { name, tasks_max, real_time } = config;
+        Self::begin(config, clock, false)
+    }
+
+    /// Starts a thread that ends when the first task that is brought to it is over.
+    pub(super) fn start_for_one(config: WorkerConfig, clock: Clock) -> Result<Self, WorkerError> {
+        Self::begin(WorkerConfig { tasks_max: 1, ..config }, clock, true)
+    }
+
+    fn begin(config: WorkerConfig, clock: Clock, one: bool) -> Result<Self, WorkerError> {
+        let WorkerConfig { name, tasks_max, real_time, events } = config;
         // Known before the thread first sleeps, which is before anybody wants to wake it.
         let sleeper = Arc::new(OnceLock::<Thread>::new());
         let woken = sleeper.clone();
@@ -106,8 +127,13 @@ impl Worker {
                 thread.unpark();
             }
         };
-        let (executor, spawner) = Executor::with_unpark(tasks_max, unpark)
+        let (mut executor, spawner) = Executor::with_unpark(tasks_max, unpark)
             .map_err(|error| WorkerError::Executor { name: name.clone(), error })?;
+        if let Some(bus) = events {
+            let publisher = bus.publisher(bus.names().id(&name));
+            let publisher = publisher.map_err(|error| WorkerError::Events { name: name.clone(), error })?;
+            executor.publish_by(publisher);
+        }
         let (stop, panics) = (Stop::new(), Panics::default());
         let (asked, told) = (stop.clone(), panics.clone());
         let (grant, granted) = channel();
@@ -115,7 +141,7 @@ impl Worker {
             let _ = sleeper.set(thread::current());
             let raised = real_time.map(RealTime::raise);
             let _ = grant.send(raised.as_ref().map(|guard| guard.granted()));
-            drive(executor, clock, &asked, &told);
+            drive(executor, clock, &asked, &told, one);
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run);
         let thread = thread.map_err(|error| WorkerError::Thread { name, error })?;
@@ -154,7 +180,18 @@ impl Worker {
         self.take_panics()
     }
 
-    fn ask(&self) {
+    /// Whether its thread is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Lets go of the thread, which may hang for good.
+    pub(super) fn leave(mut self) {
+        self.ask();
+        self.thread = None;
+    }
+
+    pub(super) fn ask(&self) {
         self.stop.ask();
         if let Some(thread) = &self.thread {
             // Remembered where it does not sleep yet.
@@ -180,8 +217,9 @@ impl Drop for Worker {
     }
 }
 
-fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics) {
-    let mut known = 0;
+/// With `one`, ends when the only task is over.
+fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool) {
+    let (mut known, mut begun) = (0, false);
     while !stop.is_asked() {
         let rest = executor.run(&clock);
         let (new, total) = executor.take_panics();
@@ -192,6 +230,11 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics) {
             panics.0.extend(new.into_iter().take(room));
             panics.1 = total;
         }
+        let works = executor.tasks() > 0;
+        if one && begun && !works {
+            return;
+        }
+        begun |= works;
         if rest == Rest::No || !executor.fall_asleep() {
             continue;
         }
@@ -212,7 +255,7 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics) {
 ///
 /// ```
 /// use pcmflow::runtime::{Clock, WorkerConfig, Workers};
-/// let config = WorkerConfig { name: "pcmflow shared".into(), tasks_max: 64, real_time: None };
+/// let config = WorkerConfig { name: "pcmflow shared".into(), tasks_max: 64, real_time: None, events: None };
 /// let workers = Workers::start(2, &config, Clock::start())?;
 /// assert_eq!(workers.iter().count(), 2);
 /// workers.stop();

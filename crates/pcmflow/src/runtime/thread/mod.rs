@@ -8,8 +8,9 @@
 //! | [`FlushDenormals`] | around a callback's work | tiny numbers cost no more than others |
 //! | [`callback_guard`] | at a callback's edge | a panic ends the callback and not the program |
 //!
-//! Nothing here happens behind anybody's back: a [`Flow`](super::Flow) does none of it by itself. Who runs the threads
-//! knows whether they are worth a real-time priority, and whose code computes on them.
+//! Nothing here happens behind anybody's back: [`Threads`](super::Threads) ask for a priority where their
+//! configuration says so, and do nothing else of it. Who runs the threads knows whether they are worth it, and whose code computes
+//! on them.
 //!
 //! ```
 //! use pcmflow::runtime::thread::{Granted, RealTime, callback_guard, fault_in_stack};

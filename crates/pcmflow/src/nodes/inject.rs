@@ -1,6 +1,10 @@
 //! Trouble on purpose, so that anyone can see the books tell the truth.
 
-use super::clock::{Clock, Stop};
+use crate::core::chunk::AudioChunk;
+use crate::core::format::{SampleRate, StreamPosition};
+use crate::core::ledger::Gap;
+use crate::engine::flow::{Node, NodeError, Out};
+use crate::runtime::{Clock, Stop};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -63,32 +67,73 @@ impl FromStr for Inject {
     }
 }
 
-/// An injected fault at work.
-#[derive(Debug)]
-pub(super) struct Injected {
+/// Goes around a node, and makes trouble on purpose. It sleeps on the node's thread: its ports should say `may_block`.
+///
+/// ```
+/// use pcmflow::core::format::SampleRate;
+/// use pcmflow::nodes::{FaultyNode, LevelNode, Levels};
+/// use pcmflow::runtime::Stop;
+/// let node = LevelNode::new(|_: Levels| Ok(()));
+/// let faulty = FaultyNode::new(node, "stall=1s@200ms".parse()?, SampleRate::HZ_48000, Stop::new());
+/// assert!(format!("{faulty:?}").contains("Stall"));
+/// # Ok::<(), pcmflow::nodes::InjectError>(())
+/// ```
+pub struct FaultyNode<N> {
+    node: N,
     inject: Option<Inject>,
+    /// Of the source, whose frames positions count.
+    source_rate: SampleRate,
+    stop: Stop,
 }
 
-impl Injected {
-    pub(super) fn new(inject: Option<Inject>) -> Self {
-        Self { inject }
+impl<N: Node> FaultyNode<N> {
+    /// Lets `node` meet `inject`, until `stop` is asked for.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn new(node: N, inject: Inject, source_rate: SampleRate, stop: Stop) -> Self {
+        Self { node, inject: Some(inject), source_rate, stop }
     }
 
-    /// Sleeps as the fault demands, before a chunk is consumed that ends `end_secs` after the stream's start.
-    pub(super) fn before(&mut self, end_secs: f64, clock: &Clock, stop: &Stop) {
+    /// Sleeps as the fault demands, before a chunk is consumed that ends here.
+    fn before(&mut self, end: StreamPosition) {
         let pause = match self.inject {
             None => return,
             Some(Inject::SlowConsumer(each)) => each,
             Some(Inject::Stall { lasts, at }) => {
-                if end_secs < at.as_secs_f64() {
+                if end.secs(self.source_rate) < at.as_secs_f64() {
                     return;
                 }
                 self.inject = None;
                 lasts
             }
         };
-        let pause_ns = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-        clock.sleep_until(clock.now_ns().saturating_add(pause_ns), stop);
+        let clock = Clock::start();
+        clock.sleep_until(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX), &self.stop);
+    }
+}
+
+impl<N: Node> Node for FaultyNode<N> {
+    fn chunk(&mut self, input: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+        self.before(chunk.end());
+        self.node.chunk(input, chunk, out)
+    }
+
+    fn gap(&mut self, input: usize, gap: Gap, out: &mut Out<'_>) -> Result<(), NodeError> {
+        self.node.gap(input, gap, out)
+    }
+
+    fn ended(&mut self, input: usize, at: StreamPosition, out: &mut Out<'_>) -> Result<(), NodeError> {
+        self.node.ended(input, at, out)
+    }
+
+    fn end(&mut self, out: &mut Out<'_>) -> Result<(), NodeError> {
+        self.node.end(out)
+    }
+}
+
+impl<N> std::fmt::Debug for FaultyNode<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FaultyNode").field("inject", &self.inject).finish_non_exhaustive()
     }
 }
 

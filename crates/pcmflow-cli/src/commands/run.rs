@@ -7,8 +7,9 @@ use crate::flow_summary::{FlowSummary, SinkBooks};
 use crate::summary::SummaryFile;
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
-use pcmflow::core::ledger::{LossCause, Losses};
+use pcmflow::core::ledger::Losses;
 use pcmflow::core::pool::BufferRecyclingPool;
+use pcmflow::engine::config::Config;
 use pcmflow::engine::console::{LINE_BYTES_MAX, answer};
 use pcmflow::engine::event::BusConfig;
 use pcmflow::engine::flow::{DataFlowCoordinator, State};
@@ -242,9 +243,14 @@ impl Running {
     }
 }
 
-fn bus(config: &pcmflow::engine::config::Config) -> BusConfig {
-    let _ = (config, LossCause::ALL);
-    BusConfig::default()
+/// The bus as the configuration has it.
+fn bus(config: &Config) -> BusConfig {
+    let events = &config.events;
+    // What 32 bits can't count no key allows.
+    let records = |records: u64| usize::try_from(records).unwrap_or(65_536);
+    let publisher_events =
+        [records(events.critical_records), records(events.high_records), records(events.normal_records)];
+    BusConfig { publisher_events, ..BusConfig::default() }
 }
 
 /// Where answers and what is told go.

@@ -7,7 +7,7 @@ use crate::flow_summary::{FlowSummary, SinkBooks};
 use crate::summary::SummaryFile;
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
-use pcmflow::core::ledger::Losses;
+use pcmflow::core::ledger::{LossCause, Losses};
 use pcmflow::core::pool::BufferRecyclingPool;
 use pcmflow::engine::config::Config;
 use pcmflow::engine::console::{LINE_BYTES_MAX, answer};
@@ -201,7 +201,11 @@ impl Running {
             let source = self.origins.get(&node.name).cloned().unwrap_or_default();
             let Some(feed) = self.feeds.get(&source) else { continue };
             let frames_in = feed.frames_in();
-            let books = match books.balance(frames_in, &[feed.ring()], &node.name) {
+            let given = status.nodes.get(&node.name).map(|node| node.given).unwrap_or_default();
+            let into = |pipeline: &String| pipeline.split_once('→').is_some_and(|(_, to)| to == node.name);
+            let fed = status.pipelines.keys().any(into);
+            let balance = if fed { books.balance(frames_in, &[feed.ring()], &node.name) } else { None };
+            let books = match balance {
                 Some((balance, _)) => SinkBooks::new(
                     &source,
                     balance.frames_in,
@@ -209,13 +213,16 @@ impl Running {
                     balance.dropped,
                     balance.unaccounted,
                 ),
-                // Behind a join there is no one way to add up: what came and what is known to be missing must tile the timeline.
+                // Behind a join there is no one way to add up, and to what was taken out nothing leads any more: what came and
+                // what is known to be missing must tile the timeline.
                 None => {
-                    let given = status.nodes.get(&node.name).map(|node| node.given).unwrap_or_default();
-                    let (delivered, lost): (Frames, Losses) = (given.delivered, given.lost);
-                    let missing = frames_in.0.abs_diff(delivered.0 + lost.total().0);
+                    let mut lost: Losses = given.lost;
+                    if !fed {
+                        lost[LossCause::Removed] += Frames(frames_in.0.saturating_sub(given.position));
+                    }
+                    let missing = frames_in.0.abs_diff(given.delivered.0 + lost.total().0);
                     let unaccounted = given.unaccounted.max(books.unaccounted()).max(Frames(missing));
-                    SinkBooks::new(&source, frames_in, delivered, lost, unaccounted)
+                    SinkBooks::new(&source, frames_in, given.delivered, lost, unaccounted)
                 }
             };
             told.sinks.insert(node.name.clone(), books);

@@ -13,5 +13,6 @@ mod ends;
 mod flow_files;
 mod latency;
 mod ledger;
+mod run_flows;
 mod stamps;
 mod support;

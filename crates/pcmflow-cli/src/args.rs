@@ -5,7 +5,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use pcmflow::core::block::{Profile, WindowKind};
 use pcmflow::core::format::SampleEncoding;
 use pcmflow::core::stream::Overflow;
-use pcmflow::runtime::Inject;
+use pcmflow::nodes::Inject;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -59,9 +59,11 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  pcmflow info --json recordings/*")]
     Info(InfoArgs),
     /// Runs the flow of a flow file: its sources, transforms, consumers and sinks
-    #[command(after_help = "What stands in a flow file: `pcmflow::flow_files` in the documentation, and examples/flows.\n\n\
+    #[command(
+        after_help = "What stands in a flow file: `pcmflow::flow_files` in the documentation, and examples/flows.\n\n\
             Examples:\n  pcmflow run examples/flows/tuner.toml\n  pcmflow run examples/flows/monitor.toml --console\n  \
-            pcmflow run recorder.toml --set flow.strategy=block --summary books.json")]
+            pcmflow run recorder.toml --set flow.strategy=block --summary books.json"
+    )]
     Run(RunArgs),
     /// Draws the flow of a flow file, with formats and delays
     #[command(after_help = "Example:\n  pcmflow graph examples/flows/mixer.toml | dot -Tsvg > mixer.svg")]

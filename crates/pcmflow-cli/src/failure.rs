@@ -1,12 +1,15 @@
 //! How a run ended, and why one could not begin.
 
 use pcmflow::core::block::BlockSizeError;
+use pcmflow::core::pool::PoolConfigError;
 use pcmflow::engine::config::ConfigErrors;
+use pcmflow::engine::flow::FlowError;
 use pcmflow::flow_file::FlowFileErrors;
 use pcmflow::io::{SinkError, SourceError};
 use pcmflow::pitch::PitchError;
-use pcmflow::runtime::{ConsumerError, FlowError};
+use pcmflow::runtime::{InputError, WorkerError};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a run ended: the exit code. Of several inputs the worst counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +59,17 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Flow(#[from] FlowError),
     #[error(transparent)]
-    Consumer(#[from] ConsumerError),
+    Worker(#[from] WorkerError),
+    #[error("the pool: {0}")]
+    Pool(#[from] PoolConfigError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A source that broke under way.
+    #[error("{0}")]
+    Broken(Arc<InputError>),
+    /// What consumes an input failed.
+    #[error("{0}")]
+    Node(String),
     #[error("can't write the summary to {}: {error}", path.display())]
     Summary { path: PathBuf, error: std::io::Error },
     #[error("standard output: {0}")]

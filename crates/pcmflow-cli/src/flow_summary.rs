@@ -54,9 +54,13 @@ impl FlowSummary {
             let SinkBooks { source, frames_in, delivered, dropped, unaccounted } = books;
             let total: u64 = dropped.values().sum();
             // Writing to a string can't fail.
-            let _ = write!(words, "{name}: frames in {frames_in} (of {source}) · delivered {delivered} · dropped {total}");
+            let _ = write!(
+                words,
+                "{name}: frames in {frames_in} (of {source}) · delivered {delivered} · dropped {total}"
+            );
             if total > 0 {
-                let causes: Vec<_> = dropped.iter().map(|(cause, frames)| format!("{cause} {frames}")).collect();
+                let causes: Vec<_> =
+                    dropped.iter().map(|(cause, frames)| format!("{cause} {frames}")).collect();
                 let _ = write!(words, " ({})", causes.join(", "));
             }
             let _ = writeln!(words, " · unaccounted {unaccounted}");

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod failure;
+mod flow;
 mod flow_summary;
 mod input;
 mod run;

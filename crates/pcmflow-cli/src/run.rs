@@ -2,13 +2,15 @@
 
 use crate::args::{FlowArgs, InputArgs};
 use crate::failure::{Failure, Outcome};
+use crate::flow::{Consumer, Flow, FlowConfig, Now, Report};
 use crate::input::{Input, is_same_file};
 use crate::summary::{Summary, SummaryFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use pcmflow::core::block::BlockSize;
 use pcmflow::core::format::{Frames, StreamFormat};
+use pcmflow::engine::flow::Node;
 use pcmflow::io::Source;
-use pcmflow::runtime::{Consumer, Flow, FlowConfig, FlowError, FlowReport, Pacing, RunningFlow, Stop};
+use pcmflow::runtime::{InputConfig, InputError, Pacing, Stop};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -56,7 +58,7 @@ impl Run {
                 // Nobody listens any more once the run is to end.
                 let _ = opened.send(input.open(&args));
             })
-            .map_err(FlowError::from)?;
+            .map_err(InputError::from)?;
         while !self.stop.is_asked() {
             match is_opened.recv_timeout(TICK) {
                 Ok(source) => return source.map(Some),
@@ -68,36 +70,31 @@ impl Run {
     }
 
     /// Carries one source to one consumer; `watch` is called some ten times a second.
-    pub(crate) fn flow<C: Consumer>(
+    pub(crate) fn flow<N: Node + 'static>(
         &mut self,
         name: &str,
         source: Box<dyn Source>,
-        consumer: C,
+        consumer: Consumer<N>,
         config: FlowConfig,
-        mut watch: impl FnMut(&RunningFlow<C>),
-    ) -> Result<C, Failure> {
-        // A flow that ends asks its own threads to stop, and must not ask those of the next.
-        let stop = Stop::new();
-        let running = Flow::start(source, consumer, config, stop.clone())?;
+        mut watch: impl FnMut(&Now),
+    ) -> Result<(), Failure> {
+        let mut flow = Flow::start(source, consumer, config)?;
         let mut patience = PATIENCE;
-        while !running.wait(TICK) {
-            watch(&running);
+        while !flow.wait(TICK) {
+            watch(&flow.now());
             if self.stop.is_asked() {
-                stop.ask();
+                flow.stop();
                 patience = patience.saturating_sub(TICK);
             }
             if patience.is_zero() {
-                self.give_up(name, &running);
+                self.give_up(name, &flow.now());
             }
         }
-        let (consumer, report) = running.join();
-        self.close(name, report)?;
-        Ok(consumer)
+        self.close(name, flow.close()?)
     }
 
     /// Ends the program though the consumer hangs, most likely because nobody reads what it writes: says what is known.
-    fn give_up<C: Consumer>(&self, name: &str, running: &RunningFlow<C>) -> ! {
-        let now = running.snapshot();
+    fn give_up(&self, name: &str, now: &Now) -> ! {
         eprintln!(
             "pcmflow: {name}: stopped, though the output takes nothing more and frames are still under way"
         );
@@ -113,19 +110,19 @@ impl Run {
     }
 
     /// Enters the books of a flow that is over.
-    fn close(&mut self, name: &str, report: FlowReport) -> Result<(), Failure> {
+    fn close(&mut self, name: &str, report: Report) -> Result<(), Failure> {
         self.summary.add(name, &report);
         if let Some(damage) = &report.damage {
             eprintln!("pcmflow: {name}: {damage}");
             self.outcome = self.outcome.worst(Outcome::Damaged);
         }
-        if let Some(error) = report.consumer_error {
-            return Err(error.into());
+        if let Some(error) = report.node_error {
+            return Err(Failure::Node(error));
         }
-        if let Some(error) = report.source_error {
-            return Err(error.into());
+        match report.source_error {
+            Some(error) => Err(Failure::Broken(error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Says why one input failed; the others go on.
@@ -167,9 +164,9 @@ pub(crate) struct Plan<'a> {
 
 impl Plan<'_> {
     /// Runs each input through a consumer that `make` provides; one bad input does not stop the rest.
-    pub(crate) fn run<C: Consumer>(
+    pub(crate) fn run<N: Node + 'static>(
         self,
-        mut make: impl FnMut(&Input, StreamFormat) -> Result<C, Failure>,
+        mut make: impl FnMut(&Input, StreamFormat) -> Result<Consumer<N>, Failure>,
     ) -> Result<Outcome, Failure> {
         let Plan { inputs, args, output, .. } = self;
         let block = args.profile.block(args.block.map(Frames))?;
@@ -190,7 +187,7 @@ impl Plan<'_> {
             if let Err(failure) = self.one(&mut run, input, block, &mut make) {
                 run.fail(&failure);
                 // The next input would meet the same output.
-                if matches!(failure, Failure::Consumer(_)) {
+                if matches!(failure, Failure::Node(_)) {
                     break;
                 }
             }
@@ -198,20 +195,21 @@ impl Plan<'_> {
         run.end()
     }
 
-    fn one<C: Consumer>(
+    fn one<N: Node + 'static>(
         &self,
         run: &mut Run,
         input: &Input,
         block: BlockSize,
-        make: &mut impl FnMut(&Input, StreamFormat) -> Result<C, Failure>,
+        make: &mut impl FnMut(&Input, StreamFormat) -> Result<Consumer<N>, Failure>,
     ) -> Result<(), Failure> {
         let Some(source) = run.open(input, &self.args.input)? else { return Ok(()) };
         let consumer = make(input, source.format())?;
         let pacing = input.pacing(self.args);
         let seen = std::io::stderr().is_terminal() && !(self.prints_lines && std::io::stdout().is_terminal());
         let progress = Progress::new(input.name(), &*source, pacing, seen);
-        let config = FlowConfig { block, pacing, overflow: self.args.overflow, inject: self.args.inject };
-        run.flow(input.label(), source, consumer, config, |running| progress.show(running))?;
+        let input_config = InputConfig { block, pacing, overflow: self.args.overflow };
+        let config = FlowConfig { input: input_config, inject: self.args.inject };
+        run.flow(input.label(), source, consumer, config, |now| progress.show(now))?;
         progress.end();
         Ok(())
     }
@@ -236,8 +234,8 @@ impl Progress {
         Self { bar: bar.with_message(name.to_owned()), rate_hz }
     }
 
-    fn show<C: Consumer>(&self, running: &RunningFlow<C>) {
-        self.bar.set_position((running.snapshot().delivered.0 as f64 / self.rate_hz) as u64);
+    fn show(&self, now: &Now) {
+        self.bar.set_position((now.delivered.0 as f64 / self.rate_hz) as u64);
     }
 
     fn end(&self) {

@@ -1,9 +1,9 @@
 //! What became of every frame, over all inputs: as JSON for programs, in words for people.
 
 use crate::failure::Failure;
+use crate::flow::Report;
 use pcmflow::core::histogram::LatencySnapshot;
 use pcmflow::core::ledger::LossCause;
-use pcmflow::runtime::FlowReport;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ impl SummaryFile {
     }
 
     /// Writes `summary` in the place of what is there, as JSON.
-    pub(crate) fn write(mut self, summary: &Summary) -> Result<(), Failure> {
+    pub(crate) fn write(mut self, summary: &impl Serialize) -> Result<(), Failure> {
         let written = serde_json::to_string_pretty(summary).map_err(Into::into).and_then(|text| {
             // A pipe or a device has no length.
             if self.file.metadata()?.is_file() {
@@ -113,7 +113,7 @@ impl Summary {
     }
 
     /// Adds the books of one flow.
-    pub(crate) fn add(&mut self, file: &str, report: &FlowReport) {
+    pub(crate) fn add(&mut self, file: &str, report: &Report) {
         let balance = &report.balance;
         self.frames_in += balance.frames_in.0;
         self.delivered += balance.delivered.0;
@@ -121,17 +121,16 @@ impl Summary {
             *self.dropped.entry(LossCause::name(cause)).or_default() += frames.0;
         }
         self.in_flight += balance.in_flight.0;
-        // What a cut mark found in mid-stream counts too, even if later figures happen to agree.
-        self.unaccounted += balance.unaccounted.max(report.settled.unaccounted).0;
-        self.gaps_total += report.gaps_total;
+        self.unaccounted += report.unaccounted.0;
+        self.gaps_total += report.gaps.total;
         let room = GAPS_LISTED.saturating_sub(self.gaps.len());
-        self.gaps.extend(report.gaps.iter().take(room).map(|gap| GapEntry {
+        self.gaps.extend(report.gaps.first.iter().take(room).map(|gap| GapEntry {
             file: file.to_owned(),
             position: gap.position.0,
             frames: gap.frames.0,
             cause: gap.cause.name(),
         }));
-        self.latency.merge(&report.health.total.latency);
+        self.latency.merge(&report.health.latency);
         let ms = |ns: u64| ns as f64 / 1e6;
         self.latency_ms = LatencyMs {
             p50: ms(self.latency.p50_ns()),
@@ -146,7 +145,7 @@ impl Summary {
         self.throughput = self.delivered as f64 / self.wall_s.max(1e-9);
         self.xruns += report.xruns;
         self.peak_bytes = self.peak_bytes.max(report.peak_bytes);
-        self.health = self.health.min(report.health.score);
+        self.health = self.health.min(report.score);
     }
 
     /// Whether frames were dropped.

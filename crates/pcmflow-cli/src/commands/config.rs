@@ -11,7 +11,9 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Outcome, Failure> {
     match command {
         ConfigCommand::Check { file, config } => {
             if file.is_some() && config.config.is_some() {
-                return Err(Failure::Usage("the configuration file is named twice: leave --config out".into()));
+                return Err(Failure::Usage(
+                    "the configuration file is named twice: leave --config out".into(),
+                ));
             }
             load_from(file.clone(), config)?;
             print(b"the configuration is right\n")
@@ -41,7 +43,8 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config, Failure> {
 
 fn load_from(file: Option<PathBuf>, args: &ConfigArgs) -> Result<Config, Failure> {
     let named = file.or_else(|| args.config.clone());
-    let named = named.or_else(|| std::env::var_os("PCMFLOW_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
+    let named = named
+        .or_else(|| std::env::var_os("PCMFLOW_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
     let toml = match named {
         None => String::new(),
         Some(path) => std::fs::read_to_string(&path)

@@ -2,15 +2,13 @@
 
 use crate::args::{Gaps, PipeArgs};
 use crate::failure::{Failure, Outcome};
+use crate::flow::Consumer;
 use crate::run::Plan;
-use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::format::{
     ByteOrder, ChannelCount, ChannelMap, Frames, SampleEncoding, SampleFormat, SampleRate, StreamFormat,
 };
-use pcmflow::core::ledger::{Conversion, Gap};
-use pcmflow::engine::transform::Resampler;
-use pcmflow::io::{RawSink, Sink, WavFormat, WavSink};
-use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError};
+use pcmflow::io::{RawSink, Sink, SinkError, WavFormat, WavSink};
+use pcmflow::nodes::{Missing, SinkNode};
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -28,7 +26,17 @@ pub(crate) fn run(args: &PipeArgs) -> Result<Outcome, Failure> {
             rate: args.rate.map_or(Ok(from.rate), SampleRate::new).map_err(usage)?,
             channels: args.channels.map_or(Ok(from.channels), ChannelCount::new).map_err(usage)?,
         };
-        Pipe::new(from, to, args.gaps, sink(&args.output, args.format, to)?)
+        let mut sink = sink(&args.output, args.format, to)?;
+        let map = ChannelMap::new(from.channels, to.channels);
+        if map.keeps_first_only() {
+            sink = Box::new(First { sink, map, mapped: Vec::new() });
+        }
+        let missing = match args.gaps {
+            Gaps::Silence => Missing::Silence,
+            Gaps::Cut => Missing::Cut,
+        };
+        let wants = Some(sink.format());
+        Ok(Consumer { node: SinkNode::new(sink, from.rate, missing), wants, may_block: true })
     })
 }
 
@@ -65,94 +73,26 @@ fn sink(output: &Path, encoding: SampleEncoding, format: StreamFormat) -> Result
     Ok(Box::new(WavSink::create(output, wav, format)?))
 }
 
-/// The consumer: channels first where that makes fewer of them to resample, then the rate, then the sink.
-struct Pipe {
-    channels: ChannelMap,
-    /// Frames after the channel map, before the rate changes.
+/// Leaves the last channels out, which no pipeline does unasked: there is no rule which of them become which.
+struct First {
+    sink: Box<dyn Sink>,
+    map: ChannelMap,
     mapped: Vec<f32>,
-    resampler: Resampler,
-    /// Frames as they are written.
-    converted: Vec<f32>,
-    /// The rate before the conversion.
-    from: SampleRate,
-    gaps: Gaps,
-    sink: Option<Box<dyn Sink>>,
-    /// Frames that went into the conversion: delivered ones, and silence for lost ones.
-    taken: Frames,
 }
 
-/// How much silence is written at a time.
-const SILENCE_FRAMES: u64 = 1024;
-
-impl Pipe {
-    fn new(from: StreamFormat, to: StreamFormat, gaps: Gaps, sink: Box<dyn Sink>) -> Result<Self, Failure> {
-        let resampler = Resampler::new(from.rate, to.rate, to.channels).map_err(usage)?;
-        Ok(Self {
-            channels: ChannelMap::new(from.channels, to.channels),
-            mapped: Vec::new(),
-            resampler,
-            converted: Vec::new(),
-            from: from.rate,
-            gaps,
-            sink: Some(sink),
-            taken: Frames::ZERO,
-        })
+impl Sink for First {
+    fn format(&self) -> StreamFormat {
+        StreamFormat { channels: self.map.from(), ..self.sink.format() }
     }
 
-    /// Converts and writes the frames in `self.mapped`.
-    fn pass(&mut self) -> Result<(), ConsumerError> {
-        self.taken += Frames::in_samples(self.mapped.len(), self.channels.to());
-        self.converted.clear();
-        self.resampler.process(&self.mapped, &mut self.converted)?;
-        self.write()
+    fn write(&mut self, interleaved: &[f32]) -> Result<(), SinkError> {
+        let frames = Frames::in_samples(interleaved.len(), self.map.from());
+        self.mapped.resize(frames.samples(self.map.to()), 0.0);
+        self.map.map(interleaved, &mut self.mapped);
+        self.sink.write(&self.mapped)
     }
 
-    fn write(&mut self) -> Result<(), ConsumerError> {
-        match &mut self.sink {
-            Some(sink) => Ok(sink.write(&self.converted)?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Consumer for Pipe {
-    fn chunk(&mut self, chunk: &AudioChunk, _: &ChunkCx) -> Result<(), ConsumerError> {
-        self.mapped.resize(chunk.frames().samples(self.channels.to()), 0.0);
-        self.channels.map(chunk.samples(), &mut self.mapped);
-        self.pass()
-    }
-
-    fn gap(&mut self, gap: Gap) -> Result<(), ConsumerError> {
-        if self.gaps == Gaps::Cut {
-            return Ok(());
-        }
-        let mut rest = gap.frames;
-        while rest > Frames::ZERO {
-            let now = rest.min(Frames(SILENCE_FRAMES));
-            self.mapped.clear();
-            self.mapped.resize(now.samples(self.channels.to()), 0.0);
-            self.pass()?;
-            rest = rest - now;
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), ConsumerError> {
-        self.converted.clear();
-        self.resampler.finish(&mut self.converted)?;
-        self.write()?;
-        let Some(sink) = self.sink.take() else { return Ok(()) };
-        let written = sink.finish()?;
-        let conversion = Conversion {
-            from: self.from,
-            to: self.resampler.format().rate,
-            taken: self.taken,
-            given: written,
-            held: self.resampler.frames_held(),
-        };
-        if conversion.imbalance() > Frames::ZERO {
-            return Err(format!("the conversion lost frames: {conversion:?}; please report this").into());
-        }
-        Ok(())
+    fn finish(self: Box<Self>) -> Result<Frames, SinkError> {
+        self.sink.finish()
     }
 }

@@ -3,13 +3,15 @@
 use super::{GapLine, standard_output};
 use crate::args::PitchArgs;
 use crate::failure::{Failure, Outcome};
+use crate::flow::Consumer;
 use crate::run::Plan;
-use pcmflow::core::chunk::AudioChunk;
-use pcmflow::core::format::{Interleaved, SampleRate};
+use pcmflow::core::format::SampleRate;
 use pcmflow::core::ledger::Gap;
+use pcmflow::engine::flow::NodeError;
 use pcmflow::io::{JsonLines, SinkError};
-use pcmflow::pitch::{PitchConfig, PitchEstimate, PitchTracker};
-use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError, Pacing};
+use pcmflow::nodes::{Listener, PitchNode, PitchPace, Pitched};
+use pcmflow::pitch::{PitchConfig, PitchEstimate};
+use pcmflow::runtime::Pacing;
 use serde::Serialize;
 use std::io::{BufWriter, Stdout, Write};
 
@@ -24,12 +26,14 @@ pub(crate) fn run(args: &PitchArgs) -> Result<Outcome, Failure> {
     let plan = Plan { inputs: &args.inputs, args: &args.flow, output: None, prints_lines: true };
     plan.run(|input, format| {
         let config = PitchConfig { window: args.window, ..PitchConfig::new(format.rate) };
-        let tracker = PitchTracker::new(config)
-            .map_err(|error| Failure::Pitch { input: input.name().to_owned(), error })?;
         let live = input.pacing(&args.flow) != Pacing::Fast;
         // Quoted once, not with each line.
         let file = if args.csv { csv_field(input.label()) } else { input.label().to_owned() };
-        Ok(Pitch { file, tracker, output: Output::new(args.csv, live), last: None })
+        let lines = Lines { file, output: Output::new(args.csv, live) };
+        let pace = if live { PitchPace::Live } else { PitchPace::Fast };
+        let node = PitchNode::new(config, format.rate, pace, lines)
+            .map_err(|error| Failure::Pitch { input: input.name().to_owned(), error })?;
+        Ok(Consumer { node, wants: None, may_block: true })
     })
 }
 
@@ -72,7 +76,7 @@ impl Output {
         rate: SampleRate,
         estimate: &PitchEstimate,
         delay_ns: u64,
-    ) -> Result<(), ConsumerError> {
+    ) -> Result<(), NodeError> {
         let time_s = estimate.position.secs(rate);
         match self {
             Self::Json(lines) => lines.write(&EstimateLine {
@@ -97,7 +101,7 @@ impl Output {
         Ok(())
     }
 
-    fn gap(&mut self, file: &str, gap: Gap) -> Result<(), ConsumerError> {
+    fn gap(&mut self, file: &str, gap: Gap) -> Result<(), NodeError> {
         // CSV has no room for a gap: it shows in the times, and in the summary.
         if let Self::Json(lines) = self {
             lines.write(&GapLine::new(file, gap))?;
@@ -105,7 +109,7 @@ impl Output {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ConsumerError> {
+    fn flush(&mut self) -> Result<(), NodeError> {
         match self {
             Self::Json(lines) => Ok(lines.flush()?),
             Self::Csv { output, .. } => Ok(output.flush().map_err(output_failed)?),
@@ -127,37 +131,23 @@ fn csv_field(text: &str) -> String {
     }
 }
 
-/// The consumer: a tracker, and where its estimates go.
-struct Pitch {
+/// Where the estimates go.
+struct Lines {
     file: String,
-    tracker: PitchTracker,
     output: Output,
-    /// The last chunk and its circumstances: the estimates after the end are as late as if it were complete again.
-    last: Option<(AudioChunk, ChunkCx)>,
 }
 
-impl Consumer for Pitch {
-    fn chunk(&mut self, chunk: &AudioChunk, cx: &ChunkCx) -> Result<(), ConsumerError> {
-        let block = Interleaved::new(chunk.samples(), chunk.channels())?;
-        if let Some(estimate) = self.tracker.block(chunk.position(), block) {
-            let delay_ns = cx.delay_ns(chunk, estimate.position);
-            self.output.estimate(&self.file, chunk.sample_rate(), &estimate, delay_ns)?;
-        }
-        self.last = Some((chunk.clone(), *cx));
-        Ok(())
+impl Listener<Pitched> for Lines {
+    fn heard(&mut self, pitched: Pitched) -> Result<(), NodeError> {
+        let Pitched { estimate, rate, delay_ns } = pitched;
+        self.output.estimate(&self.file, rate, &estimate, delay_ns)
     }
 
-    fn gap(&mut self, gap: Gap) -> Result<(), ConsumerError> {
+    fn gap(&mut self, gap: Gap) -> Result<(), NodeError> {
         self.output.gap(&self.file, gap)
     }
 
-    fn end(&mut self) -> Result<(), ConsumerError> {
-        if let Some((chunk, cx)) = self.last.take() {
-            for estimate in self.tracker.finish() {
-                let delay_ns = cx.delay_ns(&chunk, estimate.position);
-                self.output.estimate(&self.file, chunk.sample_rate(), &estimate, delay_ns)?;
-            }
-        }
+    fn over(&mut self) -> Result<(), NodeError> {
         self.output.flush()
     }
 }

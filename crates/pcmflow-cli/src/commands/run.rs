@@ -40,10 +40,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         )));
     }
     if let Some(summary) = &args.summary {
-        let clashes = |path: std::path::PathBuf| path == *summary || crate::input::is_same_file(&path, summary);
-        if let Some(node) = written.file.nodes.iter().find(|node| node.path(&written.folder).is_some_and(clashes)) {
+        let clashes =
+            |path: std::path::PathBuf| path == *summary || crate::input::is_same_file(&path, summary);
+        if let Some(node) =
+            written.file.nodes.iter().find(|node| node.path(&written.folder).is_some_and(clashes))
+        {
             let summary = summary.display();
-            return Err(Failure::Usage(format!("{summary} can't be both the summary and the file of node {}", node.name)));
+            return Err(Failure::Usage(format!(
+                "{summary} can't be both the summary and the file of node {}",
+                node.name
+            )));
         }
     }
     let stop = caught()?;

@@ -42,7 +42,8 @@ fn drawing_writes_nothing() {
     let text = std::fs::read_to_string(example("recorder")).unwrap();
     let flow = place.file("recorder.toml", text.as_bytes());
     pcmflow(["graph", &flow]).end().code(0);
-    let files: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let files: Vec<_> =
+        std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(files, ["recorder.toml"]);
 }
 
@@ -50,7 +51,8 @@ fn drawing_writes_nothing() {
 fn wrong_flow_files_are_told_with_file_and_line() {
     let place = Place::new();
     let text = std::fs::read_to_string(example("tuner")).unwrap();
-    let flow = place.file("wrong.toml", text.replace("\"pitch\"", "\"pich\"").replace("critical", "crital").as_bytes());
+    let flow = place
+        .file("wrong.toml", text.replace("\"pitch\"", "\"pich\"").replace("critical", "crital").as_bytes());
     let said = pcmflow(["graph", &flow]).end().code(2).says(&[
         &format!("pcmflow: {flow}: line "),
         "node tuner: no kind `pich`: did you mean `pitch`?; kinds are file, stdin",
@@ -63,7 +65,9 @@ fn wrong_flow_files_are_told_with_file_and_line() {
     pcmflow(["graph", &binary]).end().code(2).says(&["binary.toml: a flow file is TOML"]);
     let long = place.file("long.toml", &vec![b' '; 1 << 20]);
     pcmflow(["graph", &long]).end().code(2).says(&["at the most 262144 are read"]);
-    let missing = text.replace("kind = \"synth\"", "kind = \"file\"").replace("signal = \"melody,seed=7\"", "path = \"no.wav\"");
+    let missing = text
+        .replace("kind = \"synth\"", "kind = \"file\"")
+        .replace("signal = \"melody,seed=7\"", "path = \"no.wav\"");
     let missing = place.file("missing.toml", missing.as_bytes());
     pcmflow(["graph", &missing]).end().code(1).says(&["node guitar: can't open", "no.wav"]);
 }
@@ -76,11 +80,18 @@ fn the_configuration_is_checked_with_all_errors() {
     assert_eq!(said.text(), "the configuration is right\n");
     let wrong = place.file("wrong.toml", b"[flow]\nstratgy = \"block\"\npriority = \"low\"\n");
     let said = pcmflow(["config", "check", &wrong, "--set", "audio.channels=0"]).end().code(2);
-    let said = said.says(&["did you mean `flow.strategy`?", "flow.priority is \"low\" (file, line 3)", "audio.channels is 0 (flag)"]);
+    let said = said.says(&[
+        "did you mean `flow.strategy`?",
+        "flow.priority is \"low\" (file, line 3)",
+        "audio.channels is 0 (flag)",
+    ]);
     assert_eq!(said.err.lines().count(), 3, "{}", said.err);
     pcmflow(["config", "check", &place.at("none.toml")]).end().code(1).says(&["none.toml: can't be read"]);
     pcmflow(["config", "check", &right, "--config", &wrong]).end().code(2).says(&["named twice"]);
-    pcmflow(["graph", &example("tuner"), "--set", "flow.strategy=stop"]).end().code(2).says(&["flow.strategy is"]);
+    pcmflow(["graph", &example("tuner"), "--set", "flow.strategy=stop"])
+        .end()
+        .code(2)
+        .says(&["flow.strategy is"]);
 }
 
 #[test]
@@ -103,7 +114,8 @@ fn the_configuration_is_shown_with_where_it_comes_from() {
 
 #[test]
 fn the_schema_tells_every_key() {
-    let json: serde_json::Value = serde_json::from_slice(&line("config schema --json").end().code(0).out).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&line("config schema --json").end().code(0).out).unwrap();
     let (text, toml) = (line("config schema").end().code(0), line("config schema --toml").end().code(0));
     let keys = json.as_array().unwrap();
     assert!(keys.len() > 25, "{}", keys.len());

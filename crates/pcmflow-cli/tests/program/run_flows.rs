@@ -62,14 +62,20 @@ fn the_tuner_hears_the_melody() {
 #[test]
 fn the_recorder_has_every_frame() {
     let (place, output, books) = run("recorder");
-    output.code(0).says(&["tape: frames in 144000 (of line-in) · delivered 144000 · dropped 0 · unaccounted 0"]);
+    output
+        .code(0)
+        .says(&["tape: frames in 144000 (of line-in) · delivered 144000 · dropped 0 · unaccounted 0"]);
     all_delivered(&books, &["tape", "needle"], 144_000);
     let (channels, rate, bits, data) = wav(&place, "take.wav");
     assert_eq!((channels, rate, bits, data.len()), (2, 48_000, 24, 144_000 * 6));
     let levels = std::fs::read_to_string(place.path().join("levels.jsonl")).unwrap();
     let levels: Vec<Value> = levels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(levels.iter().map(|line| count(line, "frames")).sum::<u64>(), 144_000);
-    assert!(levels.iter().all(|line| (line["peak_db"].as_f64().unwrap() + 6.0).abs() < 0.3), "{:?}", levels[0]);
+    assert!(
+        levels.iter().all(|line| (line["peak_db"].as_f64().unwrap() + 6.0).abs() < 0.3),
+        "{:?}",
+        levels[0]
+    );
 }
 
 #[test]
@@ -78,7 +84,8 @@ fn the_transcriber_gets_its_format() {
     output.code(0);
     all_delivered(&books, &["recogniser", "archive"], 144_000);
     let speech = std::fs::read(place.path().join("speech.pcm")).unwrap();
-    let samples: Vec<i16> = speech.chunks_exact(2).map(|at| i16::from_le_bytes(at.try_into().unwrap())).collect();
+    let samples: Vec<i16> =
+        speech.chunks_exact(2).map(|at| i16::from_le_bytes(at.try_into().unwrap())).collect();
     assert_eq!(samples.len(), 48_000, "3 s at 16 kHz");
     // 440 Hz: so many times through zero upwards in a second from the middle.
     let middle = &samples[16_000..32_000];
@@ -92,11 +99,13 @@ fn the_transcriber_gets_its_format() {
 fn the_monitor_tells_what_it_lost() {
     let (place, output, books) = run("monitor");
     // In real time on a busy machine frames may be lost; then that is said.
-    let lost = books["sinks"].as_object().unwrap().values().any(|sink| sink["dropped"] != serde_json::json!({}));
+    let lost =
+        books["sinks"].as_object().unwrap().values().any(|sink| sink["dropped"] != serde_json::json!({}));
     output.code(if lost { 3 } else { 0 });
     for sink in ["tape", "screen", "remote"] {
         let books = &books["sinks"][sink];
-        let dropped: u64 = books["dropped"].as_object().unwrap().values().map(|frames| frames.as_u64().unwrap()).sum();
+        let dropped: u64 =
+            books["dropped"].as_object().unwrap().values().map(|frames| frames.as_u64().unwrap()).sum();
         assert_eq!(count(books, "delivered") + dropped, 96_000, "{sink}: {books}");
         assert_eq!(count(books, "unaccounted"), 0, "{sink}: {books}");
     }
@@ -111,7 +120,8 @@ fn the_mixer_adds_up() {
     all_delivered(&books, &["master"], 96_000);
     let (channels, _, bits, data) = wav(&place, "mix.wav");
     assert_eq!((channels, bits, data.len()), (2, 32, 96_000 * 8));
-    let peak = data.chunks_exact(4).map(|at| f32::from_le_bytes(at.try_into().unwrap()).abs()).fold(0.0, f32::max);
+    let peak =
+        data.chunks_exact(4).map(|at| f32::from_le_bytes(at.try_into().unwrap()).abs()).fold(0.0, f32::max);
     // −6 dB and −12 dB of the same.
     let expected = 10f32.powf(-6.0 / 20.0) + 10f32.powf(-12.0 / 20.0);
     assert!((peak - expected).abs() < 0.002, "{peak} instead of {expected}");
@@ -122,7 +132,9 @@ fn the_console_answers_and_tells() {
     let place = Place::new();
     let text = std::fs::read(example("monitor")).unwrap();
     let flow = place.file("flow.toml", &text);
-    let mut running = pcmflow(["run", &flow, "--console", "--json", "--summary", &place.at("books.json")]).stdin_open().start();
+    let mut running = pcmflow(["run", &flow, "--console", "--json", "--summary", &place.at("books.json")])
+        .stdin_open()
+        .start();
     let out = running.gather_stdout();
     let mut console = running.child.stdin.take().unwrap();
     for line in ["buffer-status", "bufer-status", "events on", "pipeline remove stage→screen"] {
@@ -136,7 +148,8 @@ fn the_console_answers_and_tells() {
     }
     assert_eq!(lines[1]["ok"], false);
     assert!(lines[1]["text"].as_str().unwrap().contains("did you mean `buffer-status`?"), "{}", lines[1]);
-    let told = |what: &str| lines.iter().any(|line| line["told"].as_str().is_some_and(|told| told.contains(what)));
+    let told =
+        |what: &str| lines.iter().any(|line| line["told"].as_str().is_some_and(|told| told.contains(what)));
     assert!(told("PipelineRemoved") && told("SourceStopped"), "{lines:?}");
     // What was taken out is in its sink's books.
     let screen = &place.json("books.json")["sinks"]["screen"];
@@ -149,12 +162,23 @@ fn what_can_not_be_run_is_refused_before_anything_is_written() {
     let place = Place::new();
     let text = std::fs::read_to_string(example("recorder")).unwrap();
     let wrong = place.file("wrong.toml", text.replace("to = \"needle\"", "to = \"neddle\"").as_bytes());
-    pcmflow(["run", &wrong]).end().code(2).says(&["line 30: pipeline line-in→neddle: there is no node neddle"]);
-    let stdin = text.replace("kind = \"synth\"", "kind = \"stdin\"").replace("signal = \"sweep:55-1760,seconds=3,channels=2,level=-6\"", "");
+    pcmflow(["run", &wrong])
+        .end()
+        .code(2)
+        .says(&["line 30: pipeline line-in→neddle: there is no node neddle"]);
+    let stdin = text
+        .replace("kind = \"synth\"", "kind = \"stdin\"")
+        .replace("signal = \"sweep:55-1760,seconds=3,channels=2,level=-6\"", "");
     let stdin = place.file("stdin.toml", stdin.as_bytes());
-    pcmflow(["run", &stdin, "--console"]).end().code(2).says(&["node line-in reads standard input", "--console"]);
+    pcmflow(["run", &stdin, "--console"])
+        .end()
+        .code(2)
+        .says(&["node line-in reads standard input", "--console"]);
     let flow = place.file("flow.toml", text.as_bytes());
-    pcmflow(["run", &flow, "--summary", &place.at("take.wav")]).end().code(2).says(&["the file of node tape"]);
+    pcmflow(["run", &flow, "--summary", &place.at("take.wav")])
+        .end()
+        .code(2)
+        .says(&["the file of node tape"]);
     assert!(!place.path().join("take.wav").exists() && !place.path().join("levels.jsonl").exists());
     let nowhere = place.file("nowhere.toml", text.replace("take.wav", "no/take.wav").as_bytes());
     pcmflow(["run", &nowhere]).end().code(1).says(&["node tape: can't create", "take.wav"]);
@@ -166,7 +190,8 @@ fn an_interrupt_ends_an_endless_flow_with_its_books() {
     let place = Place::new();
     let text = std::fs::read_to_string(example("recorder")).unwrap();
     let endless = "sine:440,seconds=endless,channels=2\", pace = \"realtime";
-    let flow = place.file("flow.toml", text.replace("sweep:55-1760,seconds=3,channels=2,level=-6", endless).as_bytes());
+    let flow = place
+        .file("flow.toml", text.replace("sweep:55-1760,seconds=3,channels=2,level=-6", endless).as_bytes());
     let mut running = pcmflow(["run", &flow, "--summary", &place.at("books.json")]).start();
     let out = running.gather_stdout();
     std::thread::sleep(std::time::Duration::from_millis(500));

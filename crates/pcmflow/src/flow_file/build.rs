@@ -82,7 +82,12 @@ pub enum BuildError {
 struct Pass;
 
 impl Node for Pass {
-    fn chunk(&mut self, _: usize, chunk: crate::core::chunk::AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+    fn chunk(
+        &mut self,
+        _: usize,
+        chunk: crate::core::chunk::AudioChunk,
+        out: &mut Out<'_>,
+    ) -> Result<(), NodeError> {
         out.chunk(chunk);
         Ok(())
     }
@@ -181,7 +186,8 @@ impl FlowNode {
             Some(gaps) if gaps == GAPS[1] => Missing::Cut,
             _ => Missing::Silence,
         };
-        let sink = |sink: Box<dyn Sink>| -> Box<dyn Node> { Box::new(SinkNode::new(sink, made.source_rate, gaps)) };
+        let sink =
+            |sink: Box<dyn Sink>| -> Box<dyn Node> { Box::new(SinkNode::new(sink, made.source_rate, gaps)) };
         Ok(match self.kind.name {
             "gain" => {
                 let gain = GainNode::new(self.values.number("db").unwrap_or(0.0) as f32);
@@ -197,7 +203,8 @@ impl FlowNode {
                     _ => Lines::json(&self.name, lines()?, made.live),
                 };
                 let pace = if made.live { PitchPace::Live } else { PitchPace::Fast };
-                let node = PitchNode::new(PitchConfig::new(format.rate), made.source_rate, pace, PitchLines(lines));
+                let node =
+                    PitchNode::new(PitchConfig::new(format.rate), made.source_rate, pace, PitchLines(lines));
                 Box::new(node.map_err(|reason| BuildError::Pitch { node: self.name.clone(), reason })?)
             }
             "level" => {
@@ -214,7 +221,9 @@ impl FlowNode {
                 let s16le = SampleEncoding { format: SampleFormat::S16, order: ByteOrder::Little };
                 let encoding = encoding.unwrap_or(s16le);
                 match path {
-                    None => sink(Box::new(RawSink::new(std::io::stdout(), "standard output", encoding, format))),
+                    None => {
+                        sink(Box::new(RawSink::new(std::io::stdout(), "standard output", encoding, format)))
+                    }
                     Some(path) => {
                         let name = path.display().to_string();
                         let file = File::create(&path)

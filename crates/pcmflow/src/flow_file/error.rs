@@ -106,7 +106,9 @@ pub enum Wrong {
         input: u32,
     },
     /// What a node gives has to go somewhere.
-    #[error("node {node} ({kind}): no pipeline begins at it; add one with `from = \"{node}\"`, or take the node out")]
+    #[error(
+        "node {node} ({kind}): no pipeline begins at it; add one with `from = \"{node}\"`, or take the node out"
+    )]
     Unheard {
         /// The node.
         node: String,

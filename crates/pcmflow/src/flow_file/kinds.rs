@@ -42,7 +42,8 @@ const BLOCK: Parameter = parameter(
     Unsaid::Means("`audio.block_frames` of the configuration"),
     "frames of the chunks that it gives",
 );
-const FORM: Parameter = parameter("form", Accepts::Word(|| FORMS.to_vec()), Unsaid::Is("\"json\""), "JSON lines or CSV");
+const FORM: Parameter =
+    parameter("form", Accepts::Word(|| FORMS.to_vec()), Unsaid::Is("\"json\""), "JSON lines or CSV");
 const LINES: Parameter = parameter(
     "output",
     Accepts::OutputOrStandard,
@@ -63,9 +64,9 @@ fn no_ports(_: &Values, _: Option<Shape>) -> Ports {
 
 fn convert(values: &Values, input: Option<Shape>) -> Ports {
     let rate_hz = values.small("rate_hz").or(input.map(|shape| shape.format.rate.hz()));
-    let channels =
-        values.small("channels").or(input.map(|shape| shape.format.channels.get() as u32));
-    let format = rate_hz.zip(channels).and_then(|(rate_hz, channels)| StreamFormat::new(rate_hz, channels).ok());
+    let channels = values.small("channels").or(input.map(|shape| shape.format.channels.get() as u32));
+    let format =
+        rate_hz.zip(channels).and_then(|(rate_hz, channels)| StreamFormat::new(rate_hz, channels).ok());
     Ports::node(format.map(|format| Shape { format, block: values.whole("block_frames").map(Frames) }))
 }
 
@@ -140,7 +141,12 @@ pub const KINDS: &[Kind] = &[
         parameters: &[
             parameter("rate_hz", RATE, Unsaid::Means("as it comes"), "frames a second"),
             parameter("channels", CHANNELS, Unsaid::Means("as they come"), "samples a frame"),
-            parameter("block_frames", Accepts::Whole { min: 1, max: 65_536 }, Unsaid::Means("as they come"), "frames of a chunk"),
+            parameter(
+                "block_frames",
+                Accepts::Whole { min: 1, max: 65_536 },
+                Unsaid::Means("as they come"),
+                "frames of a chunk",
+            ),
         ],
         ports: convert,
     },
@@ -191,7 +197,12 @@ pub const KINDS: &[Kind] = &[
         doc: "writes a WAV file",
         parameters: &[
             parameter("path", Accepts::Output, Unsaid::Refused, "the file; what is there is overwritten"),
-            parameter("format", Accepts::Word(|| first(&WavFormat::ALL)), Unsaid::Is("\"s16\""), "how samples are stored"),
+            parameter(
+                "format",
+                Accepts::Word(|| first(&WavFormat::ALL)),
+                Unsaid::Is("\"s16\""),
+                "how samples are stored",
+            ),
             GAPS_IN,
         ],
         ports: writing,
@@ -201,7 +212,12 @@ pub const KINDS: &[Kind] = &[
         role: Role::Sink,
         doc: "writes raw PCM, to a file, a named pipe or standard output",
         parameters: &[
-            parameter("path", Accepts::OutputOrStandard, Unsaid::Refused, "where to; what is there is overwritten"),
+            parameter(
+                "path",
+                Accepts::OutputOrStandard,
+                Unsaid::Refused,
+                "where to; what is there is overwritten",
+            ),
             parameter("encoding", ENCODING, Unsaid::Is("\"s16le\""), "how samples are written"),
             GAPS_IN,
         ],
@@ -220,7 +236,12 @@ pub const KINDS: &[Kind] = &[
 pub(super) const NODE: &[Parameter] = &[
     parameter("name", Accepts::Name, Unsaid::Refused, "what it is called, unlike every other"),
     parameter("kind", Accepts::Kind, Unsaid::Refused, "what it is"),
-    parameter("parameters", Accepts::Table(&[]), Unsaid::Means("nothing is said"), "what its kind wants to know"),
+    parameter(
+        "parameters",
+        Accepts::Table(&[]),
+        Unsaid::Means("nothing is said"),
+        "what its kind wants to know",
+    ),
 ];
 
 const FORMAT: &[Parameter] = &[
@@ -248,7 +269,9 @@ pub(super) const PIPELINE: &[Parameter] = &[
     parameter(
         "latency_ms_max",
         Accepts::Whole { min: 0, max: 600_000 },
-        Unsaid::Means("`flow.latency_ms_max` behind a source that can't wait, otherwise 0: it does not matter"),
+        Unsaid::Means(
+            "`flow.latency_ms_max` behind a source that can't wait, otherwise 0: it does not matter",
+        ),
         "how old a chunk may be when it is taken; older ones are counted",
     ),
     parameter(
@@ -263,5 +286,10 @@ pub(super) const PIPELINE: &[Parameter] = &[
         Unsaid::Means("`flow.strategy`"),
         "what is done when it is full",
     ),
-    parameter("format", Accepts::Table(FORMAT), Unsaid::Means("what the node at its end wants"), "what comes out"),
+    parameter(
+        "format",
+        Accepts::Table(FORMAT),
+        Unsaid::Means("what the node at its end wants"),
+        "what comes out",
+    ),
 ];

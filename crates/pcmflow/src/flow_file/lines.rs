@@ -16,7 +16,10 @@ type Output = Box<dyn Write + Send>;
 pub(super) fn output(path: Option<&Path>) -> Result<(Output, String), SinkError> {
     let Some(path) = path else {
         // No line is longer: each reaches standard output by one write, under its lock.
-        return Ok((Box::new(LineWriter::with_capacity(64 << 10, std::io::stdout())), "standard output".into()));
+        return Ok((
+            Box::new(LineWriter::with_capacity(64 << 10, std::io::stdout())),
+            "standard output".into(),
+        ));
     };
     let name = path.display().to_string();
     match File::create(path) {

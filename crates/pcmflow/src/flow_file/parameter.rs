@@ -2,8 +2,8 @@
 
 use super::Values;
 use super::values::Value;
-use crate::core::format::Frames;
 use crate::core::block::BlockSize;
+use crate::core::format::Frames;
 use crate::engine::config::nearest;
 use crate::io::SynthSpec;
 use std::fmt;
@@ -99,7 +99,9 @@ impl Accepts {
         };
         match *self {
             Self::Name => match text {
-                Some(text) if !text.trim().is_empty() && text.len() <= NAME_BYTES_MAX => Ok(Value::text(text)),
+                Some(text) if !text.trim().is_empty() && text.len() <= NAME_BYTES_MAX => {
+                    Ok(Value::text(text))
+                }
                 _ => no(),
             },
             Self::Kind => text.map(Value::text).ok_or((None, None)),
@@ -123,7 +125,9 @@ impl Accepts {
                 _ => no(),
             },
             Self::Block { max } => match whole {
-                Some(number) if number <= max && BlockSize::new(Frames(number)).is_ok() => Ok(Value::Whole(number)),
+                Some(number) if number <= max && BlockSize::new(Frames(number)).is_ok() => {
+                    Ok(Value::Whole(number))
+                }
                 _ => no(),
             },
             Self::Number { min, max } => {

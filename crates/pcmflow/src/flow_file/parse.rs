@@ -191,12 +191,15 @@ impl Reading<'_> {
         most: usize,
     ) -> Vec<(usize, &'t DeTable<'t>)> {
         let Some(value) = table.get(name) else {
-            self.wrong(0, Wrong::Missing {
-                place: String::new(),
-                key: name,
-                doc: if name == "nodes" { "what the flow is made of" } else { "what connects the nodes" },
-                accepts: format!("one `[[{name}]]` for each"),
-            });
+            self.wrong(
+                0,
+                Wrong::Missing {
+                    place: String::new(),
+                    key: name,
+                    doc: if name == "nodes" { "what the flow is made of" } else { "what connects the nodes" },
+                    accepts: format!("one `[[{name}]]` for each"),
+                },
+            );
             return Vec::new();
         };
         let refuse = |reading: &mut Self, at: usize, text: &str| {
@@ -232,16 +235,25 @@ impl Reading<'_> {
         // What lacks its unit is meant, too.
         let begun = || known.iter().find(|known| !key.is_empty() && known.starts_with(key)).copied();
         let nearest = nearest(key, known.iter().copied()).or_else(begun).map(str::to_owned);
-        self.wrong(at, Wrong::UnknownKey {
-            place: place.to_owned(),
-            key: shown(key),
-            nearest,
-            known: if known.is_empty() { "none here".to_owned() } else { known.join(", ") },
-        });
+        self.wrong(
+            at,
+            Wrong::UnknownKey {
+                place: place.to_owned(),
+                key: shown(key),
+                nearest,
+                known: if known.is_empty() { "none here".to_owned() } else { known.join(", ") },
+            },
+        );
     }
 
     /// What a table says, each by its parameter; `at` is where what is missing is told.
-    fn table(&mut self, place: &str, at: usize, table: &DeTable<'_>, parameters: &'static [Parameter]) -> Values {
+    fn table(
+        &mut self,
+        place: &str,
+        at: usize,
+        table: &DeTable<'_>,
+        parameters: &'static [Parameter],
+    ) -> Values {
         let mut values = Values::default();
         for (key, value) in table {
             let name: &str = key.get_ref();

@@ -25,7 +25,10 @@ pub struct FlowPlan {
 
 impl fmt::Debug for FlowPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowPlan").field("graph", &self.graph).field("shapes", &self.shapes).finish_non_exhaustive()
+        f.debug_struct("FlowPlan")
+            .field("graph", &self.graph)
+            .field("shapes", &self.shapes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,7 +197,8 @@ impl FlowFile {
                     sources.insert(node.name.clone(), source);
                 }
                 Err(reason) => {
-                    errors.push(FlowFileError::new(node.line, Wrong::Open { node: node.name.clone(), reason }));
+                    errors
+                        .push(FlowFileError::new(node.line, Wrong::Open { node: node.name.clone(), reason }));
                 }
             }
         }
@@ -214,7 +218,8 @@ impl FlowFile {
                 let block = pipeline.config.block_frames.map(Frames);
                 Some(Shape { format: format.unwrap_or(given.format), block: block.or(given.block) })
             });
-            let before = self.into(&node.name, 0).and_then(|pipeline| origins.get(&pipeline.config.from).cloned());
+            let before =
+                self.into(&node.name, 0).and_then(|pipeline| origins.get(&pipeline.config.from).cloned());
             origins.insert(node.name.clone(), before.unwrap_or_else(|| node.name.clone()));
             let own = match ports.get(node.name.as_str()) {
                 Some(own) => *own,
@@ -267,9 +272,13 @@ impl FlowFile {
         }
         // A pipeline that is wrong leaves its ends open: that is told once.
         if errors.is_empty() {
-            let fed: BTreeSet<(&str, u32)> =
-                self.pipelines.iter().map(|pipeline| (pipeline.config.to.as_str(), pipeline.config.input)).collect();
-            let heard: BTreeSet<&str> = self.pipelines.iter().map(|pipeline| pipeline.config.from.as_str()).collect();
+            let fed: BTreeSet<(&str, u32)> = self
+                .pipelines
+                .iter()
+                .map(|pipeline| (pipeline.config.to.as_str(), pipeline.config.input))
+                .collect();
+            let heard: BTreeSet<&str> =
+                self.pipelines.iter().map(|pipeline| pipeline.config.from.as_str()).collect();
             for node in &self.nodes {
                 let own = graph.nodes().find(|(name, _)| *name == node.name).map(|(_, ports)| *ports);
                 let own = own.unwrap_or_default();

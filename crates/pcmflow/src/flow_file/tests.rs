@@ -105,9 +105,9 @@ fn a_typing_error_in_any_key_is_told_where_it_stands() {
                 let mutated = format!("{}{wrong}{}", &text[..at], &text[at + key.len()..]);
                 let told = told(&mutated);
                 let place = format!("line {line}: ");
-                let named = told.lines().any(|told| {
-                    told.contains(&format!("no key `{wrong}`")) && told.contains(&place)
-                });
+                let named = told
+                    .lines()
+                    .any(|told| told.contains(&format!("no key `{wrong}`")) && told.contains(&place));
                 assert!(named, "{name}, line {line}: {key} as {wrong}:\n{told}");
                 looked_at += 1;
             }
@@ -225,7 +225,9 @@ fn standard_output_is_shared_by_whole_lines_alone() {
         let list: String = nodes
             .iter()
             .enumerate()
-            .map(|(n, node)| format!("[[nodes]]\nname = \"n{n}\"\n{node}\n[[pipelines]]\nfrom = \"s\"\nto = \"n{n}\"\n"))
+            .map(|(n, node)| {
+                format!("[[nodes]]\nname = \"n{n}\"\n{node}\n[[pipelines]]\nfrom = \"s\"\nto = \"n{n}\"\n")
+            })
             .collect();
         format!("[[nodes]]\nname = \"s\"\nkind = \"synth\"\nparameters = {{ signal = \"silence\" }}\n{list}")
     };
@@ -234,7 +236,10 @@ fn standard_output_is_shared_by_whole_lines_alone() {
     let (pitch, level) = ("kind = \"pitch\"", "kind = \"level\"");
     assert!(plan(&flow(&[pitch, level, level])).is_ok());
     for refused in [[raw, raw], [raw, level], [level, csv], [csv, csv]] {
-        assert!(told(&flow(&refused)).contains("node n1: n0 writes to standard output already"), "{refused:?}");
+        assert!(
+            told(&flow(&refused)).contains("node n1: n0 writes to standard output already"),
+            "{refused:?}"
+        );
     }
 }
 
@@ -267,7 +272,9 @@ fn the_table_of_kinds_is_sound() {
 
 /// The list of kinds as it stands in the guide.
 fn list() -> String {
-    let mut text = String::from("| kind | what it does | parameter | values | unless said |\n| --- | --- | --- | --- | --- |\n");
+    let mut text = String::from(
+        "| kind | what it does | parameter | values | unless said |\n| --- | --- | --- | --- | --- |\n",
+    );
     for kind in KINDS {
         let about = format!("`{}` ({}) | {}", kind.name, kind.role.name(), kind.doc);
         let mut first = about.as_str();
@@ -276,7 +283,8 @@ fn list() -> String {
         }
         for parameter in kind.parameters {
             let (accepts, unsaid) = (parameter.accepts, parameter.unsaid);
-            text += &format!("| {first} | `{}`: {} | {accepts} | {unsaid} |\n", parameter.name, parameter.doc);
+            text +=
+                &format!("| {first} | `{}`: {} | {accepts} | {unsaid} |\n", parameter.name, parameter.doc);
             first = " | ";
         }
     }

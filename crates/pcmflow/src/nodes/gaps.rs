@@ -122,7 +122,9 @@ impl Node for Logged {
     fn gap(&mut self, input: usize, gap: Gap, out: &mut Out<'_>) -> Result<(), NodeError> {
         lock(&self.gaps).reached = gap.end();
         match &mut self.untold {
-            Some((at, before)) if *at == input && before.end() == gap.position && before.cause == gap.cause => {
+            Some((at, before))
+                if *at == input && before.end() == gap.position && before.cause == gap.cause =>
+            {
                 before.frames += gap.frames;
                 Ok(())
             }

@@ -155,6 +155,9 @@ impl<L: Listener<Pitched>> Node for PitchNode<L> {
 
 impl<L> std::fmt::Debug for PitchNode<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PitchNode").field("rate", &self.rate).field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("PitchNode")
+            .field("rate", &self.rate)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }

@@ -167,7 +167,12 @@ impl Drop for Shared {
 
 impl Running {
     /// Brings a task to a thread of its own.
-    fn place_alone(&mut self, at: &Shared, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+    fn place_alone(
+        &mut self,
+        at: &Shared,
+        needs: Needs,
+        task: Box<dyn Task>,
+    ) -> Result<TaskHandle, SpawnError> {
         for over in self.alone.extract_if(.., |worker| worker.is_over()) {
             self.panics.extend(over.stop().0);
         }

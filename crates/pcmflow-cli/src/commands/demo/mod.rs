@@ -5,19 +5,17 @@ mod screen;
 
 use crate::args::DemoArgs;
 use crate::failure::{Failure, Outcome};
+use crate::flow::{Consumer, FlowConfig};
 use crate::run::Run;
 use listen::{Ear, Heard};
-use pcmflow::core::block::BufferConstants;
-use pcmflow::core::chunk::AudioChunk;
-use pcmflow::core::format::Interleaved;
-use pcmflow::core::stream::Overflow;
 use pcmflow::io::synth::Signal;
 use pcmflow::io::{Melody, MelodyNote, SynthSpec};
-use pcmflow::pitch::{PitchConfig, PitchEstimate, PitchTracker};
-use pcmflow::runtime::{ChunkCx, Consumer, ConsumerError, FlowConfig, Pacing};
+use pcmflow::nodes::{PitchNode, PitchPace, Pitched};
+use pcmflow::pitch::{PitchConfig, PitchEstimate};
+use pcmflow::runtime::{InputConfig, Pacing};
 use screen::Screen;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     let spec = SynthSpec {
@@ -27,25 +25,30 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     };
     let source = spec.source().map_err(|error| Failure::Usage(error.to_string()))?;
     let melody = source.melody().cloned().ok_or_else(|| Failure::Usage("the melody is missing".into()))?;
-    let tracker = PitchTracker::new(PitchConfig::new(spec.format.rate))
-        .map_err(|error| Failure::Pitch { input: "the melody".into(), error })?;
-    let now = Arc::new(Mutex::new(None));
-    let consumer = Listener { tracker, ear: Ear::new(spec.format.rate), now: now.clone() };
-    let config = FlowConfig {
-        block: BufferConstants::PRODUCTION,
-        pacing: if args.fast { Pacing::Fast } else { Pacing::RealTime },
-        overflow: Overflow::Reject,
-        inject: None,
+    let listening = Arc::new(Mutex::new(Listening { ear: Ear::new(spec.format.rate), now: None }));
+    let (hears, rate) = (listening.clone(), spec.format.rate);
+    let hear = move |pitched: Pitched| {
+        let mut listening = lock(&hears);
+        listening.ear.hear(&pitched.estimate);
+        listening.now = Some(pitched.estimate);
+        Ok(())
     };
+    let pace = if args.fast { PitchPace::Fast } else { PitchPace::Live };
+    let node = PitchNode::new(PitchConfig::new(rate), rate, pace, hear)
+        .map_err(|error| Failure::Pitch { input: "the melody".into(), error })?;
+    let consumer = Consumer { node, wants: None, may_block: false };
+    let pacing = if args.fast { Pacing::Fast } else { Pacing::RealTime };
+    let config = FlowConfig { input: InputConfig { pacing, ..InputConfig::default() }, inject: None };
 
     let mut run = Run::begin(args.summary.as_deref())?;
     let mut screen = Screen::new();
-    let listener = run.flow("melody", Box::new(source), consumer, config, |running| {
-        let estimate = *now.lock().unwrap_or_else(PoisonError::into_inner);
-        screen.show(&running.snapshot(), estimate);
+    run.flow("melody", Box::new(source), consumer, config, |now| {
+        let estimate = lock(&listening).now;
+        screen.show(now, estimate);
     })?;
     screen.end();
-    let heard = listener.ear.heard();
+    let ear = std::mem::replace(&mut lock(&listening).ear, Ear::new(rate));
+    let heard = ear.heard();
     let played = if args.silence { &[] } else { melody.notes() };
     let interrupted = run.stop.is_asked();
     let (table, found) = compare(played, &heard, &melody);
@@ -68,37 +71,16 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The consumer: a tracker, and an ear that makes notes of its estimates.
-struct Listener {
-    tracker: PitchTracker,
+/// What is heard, on the tracker's thread and for the screen.
+struct Listening {
+    /// Makes notes of estimates.
     ear: Ear,
-    /// The last estimate, for the screen.
-    now: Arc<Mutex<Option<PitchEstimate>>>,
+    /// The last estimate.
+    now: Option<PitchEstimate>,
 }
 
-impl Listener {
-    fn hear(&mut self, estimate: PitchEstimate) {
-        self.ear.hear(&estimate);
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = Some(estimate);
-    }
-}
-
-impl Consumer for Listener {
-    fn chunk(&mut self, chunk: &AudioChunk, _: &ChunkCx) -> Result<(), ConsumerError> {
-        let block = Interleaved::new(chunk.samples(), chunk.channels())?;
-        if let Some(estimate) = self.tracker.block(chunk.position(), block) {
-            self.hear(estimate);
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), ConsumerError> {
-        let tail: Vec<_> = self.tracker.finish().collect();
-        for estimate in tail {
-            self.hear(estimate);
-        }
-        Ok(())
-    }
+fn lock(listening: &Mutex<Listening>) -> MutexGuard<'_, Listening> {
+    listening.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The notes played beside the notes heard, and how many were found.

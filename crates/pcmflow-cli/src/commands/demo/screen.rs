@@ -1,11 +1,11 @@
 //! What the demo shows while it runs: one live line in a terminal, plain lines elsewhere.
 
+use crate::flow::Now;
 use crossterm::cursor::{Hide, Show};
 use crossterm::style::Print;
 use crossterm::terminal::{Clear, ClearType};
 use crossterm::{cursor::MoveToColumn, queue};
 use pcmflow::pitch::PitchEstimate;
-use pcmflow::runtime::FlowSnapshot;
 use std::io::{IsTerminal, Stdout, Write};
 
 /// Columns of the cents bar.
@@ -31,7 +31,7 @@ impl Screen {
     }
 
     /// Shows what the flow does now. What can't be shown is not missed: the table at the end matters.
-    pub(super) fn show(&mut self, flow: &FlowSnapshot, estimate: Option<PitchEstimate>) {
+    pub(super) fn show(&mut self, flow: &Now, estimate: Option<PitchEstimate>) {
         let line = line(flow, estimate);
         if self.terminal {
             let _ = queue!(self.output, MoveToColumn(0), Clear(ClearType::CurrentLine), Print(line));
@@ -57,7 +57,7 @@ impl Drop for Screen {
     }
 }
 
-fn line(flow: &FlowSnapshot, estimate: Option<PitchEstimate>) -> String {
+fn line(flow: &Now, estimate: Option<PitchEstimate>) -> String {
     let heard = match estimate.filter(|estimate| estimate.voiced) {
         Some(PitchEstimate { hz: Some(hz), note: Some(note), cents, .. }) => {
             format!("{:<4}{}{cents:+5.0} ct {hz:8.2} Hz", note.to_string(), bar(cents))

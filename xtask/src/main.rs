@@ -93,7 +93,7 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "postings",
-        arguments: "",
+        arguments: "[--only FILE]",
         does: "remove one posting to the ledger after the other, and see that a test notices each",
         names: none,
         run: postings::chore,

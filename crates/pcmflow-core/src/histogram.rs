@@ -3,7 +3,7 @@
 //! The buckets are log-linear, the idea of Gil Tene's HdrHistogram: values below 16 have a bucket each; above, every
 //! octave is cut into 16 equal ones. So a value is known to within 1/16 of itself, and the representative of a bucket
 //! (the harmonic mean of its ends, which balances the relative errors) is off by at most 1/32, wherever it is between
-//! 1 ns and [`LatencyHistogram::LIMIT_NS`], 73 minutes. 5 KB in all.
+//! 1 ns and [`LatencyHistogram::LIMIT_NS`], 73 minutes. 5 KB in all; a snapshot holds only what is used.
 
 use crate::sync::{AtomicU64, Ordering};
 use alloc::boxed::Box;
@@ -100,14 +100,13 @@ impl LatencyHistogram {
     ///
     /// Not RT-safe: allocates.
     pub fn snapshot(&self) -> LatencySnapshot {
-        let buckets: Box<[u64]> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
-        LatencySnapshot {
-            count: buckets.iter().sum(),
-            buckets,
-            sum_ns: self.sum_ns.load(Ordering::Relaxed),
-            min_ns: self.min_ns.load(Ordering::Relaxed),
-            max_ns: self.max_ns.load(Ordering::Relaxed),
-        }
+        let (min_ns, max_ns) = (self.min_ns.load(Ordering::Relaxed), self.max_ns.load(Ordering::Relaxed));
+        // Only between the extremes is there anything to read; what comes meanwhile beyond them is in the next snapshot.
+        let first = bucket_of(min_ns.min(Self::LIMIT_NS));
+        let used = self.buckets.get(first..=bucket_of(max_ns)).unwrap_or_default();
+        let buckets: Box<[u64]> = used.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
+        let sum_ns = self.sum_ns.load(Ordering::Relaxed);
+        LatencySnapshot { count: buckets.iter().sum(), first, buckets, sum_ns, min_ns, max_ns }.trimmed()
     }
 }
 
@@ -129,6 +128,9 @@ impl Default for LatencyHistogram {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatencySnapshot {
+    /// The number of the first bucket.
+    first: usize,
+    /// Those from the lowest that is used to the highest, so that a snapshot is small where latencies are alike.
     buckets: Box<[u64]>,
     /// Sum of the buckets.
     count: u64,
@@ -143,13 +145,7 @@ impl LatencySnapshot {
     ///
     /// Not RT-safe: allocates.
     pub fn empty() -> Self {
-        Self {
-            buckets: core::iter::repeat_n(0, BUCKETS).collect(),
-            count: 0,
-            sum_ns: 0,
-            min_ns: u64::MAX,
-            max_ns: 0,
-        }
+        Self { first: 0, buckets: Box::new([]), count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 
     /// How many latencies were counted.
@@ -190,7 +186,7 @@ impl LatencySnapshot {
         }
         let rank = (u128::from(self.count) * u128::from(per_mille)).div_ceil(1000).max(1) as u64;
         let mut passed = 0;
-        for (index, count) in self.buckets.iter().enumerate() {
+        for (index, count) in (self.first..).zip(&self.buckets) {
             passed += count;
             if passed >= rank {
                 // A writer that is between bucket and extremes must not show a range that is none.
@@ -237,30 +233,56 @@ impl LatencySnapshot {
         if earlier.count == 0 {
             return self.clone();
         }
-        let buckets: Box<[u64]> = self
-            .buckets
-            .iter()
-            .zip(&earlier.buckets)
-            .map(|(now, before)| now.saturating_sub(*before))
-            .collect();
-        let used = |(index, count): (usize, &u64)| (*count > 0).then(|| bounds(index));
-        let lowest = buckets.iter().enumerate().find_map(used);
-        let highest = buckets.iter().enumerate().rev().find_map(used);
-        LatencySnapshot {
+        let since = |(index, now): (usize, &u64)| now.saturating_sub(earlier.bucket(index));
+        let buckets: Box<[u64]> = (self.first..).zip(&self.buckets).map(since).collect();
+        let mut since = LatencySnapshot {
             count: buckets.iter().sum(),
-            sum_ns: self.sum_ns.saturating_sub(earlier.sum_ns),
-            min_ns: lowest.map_or(u64::MAX, |(first, _)| first.max(self.min_ns)),
-            max_ns: highest.map_or(0, |(_, last)| last.min(self.max_ns)),
+            first: self.first,
             buckets,
+            sum_ns: self.sum_ns.saturating_sub(earlier.sum_ns),
+            min_ns: u64::MAX,
+            max_ns: 0,
         }
+        .trimmed();
+        if let Some(above) = since.buckets.len().checked_sub(1) {
+            since.min_ns = bounds(since.first).0.max(self.min_ns);
+            since.max_ns = bounds(since.first + above).1.min(self.max_ns);
+        }
+        since
+    }
+
+    fn bucket(&self, index: usize) -> u64 {
+        index.checked_sub(self.first).and_then(|at| self.buckets.get(at)).copied().unwrap_or(0)
+    }
+
+    /// Without unused buckets at either end.
+    fn trimmed(mut self) -> Self {
+        let used = |count: &u64| *count > 0;
+        let (Some(low), Some(high)) =
+            (self.buckets.iter().position(used), self.buckets.iter().rposition(used))
+        else {
+            (self.first, self.buckets) = (0, Box::new([]));
+            return self;
+        };
+        if high - low + 1 < self.buckets.len() {
+            self.first += low;
+            self.buckets = self.buckets.get(low..=high).unwrap_or_default().into();
+        }
+        self
     }
 
     /// Adds what `other` counted.
     ///
     /// RT-safe: wait-free (624 steps), no allocation.
     pub fn merge(&mut self, other: &LatencySnapshot) {
-        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
-            *sum = sum.saturating_add(*count);
+        let end = |of: &LatencySnapshot| of.first + of.buckets.len();
+        if self.buckets.is_empty() {
+            (self.first, self.buckets) = (other.first, other.buckets.clone());
+        } else if !other.buckets.is_empty() {
+            let first = self.first.min(other.first);
+            let both = first..end(self).max(end(other));
+            self.buckets = both.map(|index| self.bucket(index).saturating_add(other.bucket(index))).collect();
+            self.first = first;
         }
         self.count = self.count.saturating_add(other.count);
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);

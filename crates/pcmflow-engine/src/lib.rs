@@ -15,6 +15,7 @@
 //! | [`flow`] | sources, nodes and sinks, the links between them, and the coordinator that connects them |
 //! | [`pressure`] | what is done about a link that fills up |
 //! | [`session`] | a flow with all that around it: what a program owns, and answers the console by |
+//! | [`platform`] | what the machine gives to this process, the settings that follow, and what changed |
 //! | [`console`] | the words of the console and their answers, as text and as JSON |
 
 mod catching;
@@ -25,6 +26,7 @@ pub mod flow;
 pub mod metrics;
 pub mod module;
 mod mutant;
+pub mod platform;
 pub mod pressure;
 mod priority;
 pub mod session;

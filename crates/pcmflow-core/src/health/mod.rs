@@ -295,6 +295,15 @@ impl BufferHealthMonitor {
     }
 
     /// The counters as they are, since they began.
+    /// What was counted since the beginning, or the last [`reset`](Self::reset), without what [`snapshot`](Self::snapshot) makes of
+    /// it; the duration is not known here, and 0.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn figures(&self) -> HealthFigures {
+        let read = self.read();
+        if self.baseline.blocks() == 0 { read } else { read.since(&self.baseline) }
+    }
+
     fn read(&self) -> HealthFigures {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let shared = &*self.shared;

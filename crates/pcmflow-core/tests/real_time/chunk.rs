@@ -79,6 +79,7 @@ fn link(pool: &BufferRecyclingPool) {
         rt("LinkGauge::occupancy", || gauge.occupancy());
         rt("LinkGauge::usage", || gauge.usage());
         rt("LinkGauge::stats", || gauge.stats());
+        rt("LinkGauge::lost", || gauge.lost());
         rt("ChunkConsumer::snapshot", || consumer.snapshot());
         assert!(rt("ChunkConsumer::peek", || consumer.peek().is_some()));
         // The drop of what comes out is the consumer's, too.

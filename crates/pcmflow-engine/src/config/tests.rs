@@ -103,7 +103,7 @@ fn every_error_says_what_where_and_what_is_possible() {
         (toml("console.debug = 1"), "console.debug is 1 (file, line 1), allowed are true or false"),
         (
             toml("memory.class_samples = [512, 256]"),
-            "memory.class_samples is [512, 256] (file, line 1), allowed are a list of 1 to 16 ascending numbers from 16 to 1048576",
+            "memory.class_samples is [512, 256] (file, line 1), allowed are a list of 1 to 16 ascending numbers from 16 to 16777216",
         ),
         (
             toml("[audio]\nchannels ="),

@@ -6,6 +6,7 @@
 
 use super::{Event, EventField, EventType, NameId, Show};
 use crate::module::ModuleState;
+use crate::platform::PlatformFact;
 use crate::pressure::{Reason, Strategy};
 use crate::{Priority, events};
 use pcmflow_core::format::{Frames, StreamPosition};
@@ -349,6 +350,16 @@ events! {
         /// The state that it is in.
         pub to: ModuleState,
     }
+
+    /// The platform gives this process more or less than it did.
+    pub struct PlatformChanged: High {
+        /// What changed.
+        pub fact: PlatformFact,
+        /// What it was, in the unit of the fact; 0 where it was unknown or not there.
+        pub before: u64,
+        /// What it is, likewise.
+        pub after: u64,
+    }
 }
 
 /// All of them: where a console looks names up.
@@ -380,4 +391,5 @@ pub const ALL: &[&EventType] = &[
     AlertRaised::TYPE,
     AlertCleared::TYPE,
     ModuleStateChanged::TYPE,
+    PlatformChanged::TYPE,
 ];

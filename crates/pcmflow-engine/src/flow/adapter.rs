@@ -13,6 +13,8 @@ use pcmflow_core::stream::Mark;
 pub(super) struct Adapter {
     /// None: any.
     wanted: Option<Shape>,
+    /// What is wanted has the rate that comes.
+    follows_rate: bool,
     /// What was told to come.
     planned: Option<Shape>,
     /// What the chunks are that come now; none before the first.
@@ -29,9 +31,9 @@ impl Adapter {
     pub(super) fn new(edge: &Edge) -> Result<Self, PlanError> {
         let plan = edge.plan.as_ref().filter(|plan| plan.cost() > Cost::Free);
         let chain = plan.map(Plan::build).transpose()?;
-        let (wanted, planned) = (edge.wanted, edge.shape);
+        let (wanted, follows_rate, planned) = (edge.wanted, edge.follows_rate, edge.shape);
         let from = planned.map(|shape| shape.format).filter(|_| edge.plan.is_some());
-        Ok(Self { wanted, planned, from, chain, refused: false, conversions: Vec::new() })
+        Ok(Self { wanted, follows_rate, planned, from, chain, refused: false, conversions: Vec::new() })
     }
 
     /// The format is another from here on: what the chain before held comes out first. Allocates, once a change.
@@ -40,7 +42,10 @@ impl Adapter {
         let format = chunk.meta().format;
         self.from = Some(format);
         self.refused = false;
-        let Some(wanted) = self.wanted else { return };
+        let Some(mut wanted) = self.wanted else { return };
+        if self.follows_rate {
+            wanted.format.rate = format.rate;
+        }
         let from = self.planned.filter(|planned| planned.format == format).unwrap_or(Shape::new(format));
         match Plan::between(from, wanted).and_then(|plan| Ok((plan.cost(), plan.build()?))) {
             Ok((Cost::Free, _)) => {}

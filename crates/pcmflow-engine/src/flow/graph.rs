@@ -38,6 +38,8 @@ pub struct Ports {
     pub inputs: u32,
     /// What it wants at each of them; none: whatever comes.
     pub wants: Option<Shape>,
+    /// Where the source changes its rate in mid-stream, what comes has the new one: only the rest is as it is wanted.
+    pub follows_rate: bool,
     /// What comes out.
     pub output: Output,
     /// How long a frame stays in it, in nanoseconds.
@@ -68,11 +70,12 @@ impl Ports {
         Self { inputs: 1, wants, output: Output::Same, ..Self::default() }
     }
 
-    /// A node that joins so many inputs of one shape.
+    /// A node that joins so many inputs of one shape, by position: so at the source's rate, also where that changes.
     ///
     /// Not RT-safe: meant for set-up.
     pub fn join(inputs: u32, shape: Shape) -> Self {
-        Self { inputs, wants: Some(shape), output: Output::Shape(shape), ..Self::default() }
+        let (wants, output) = (Some(shape), Output::Shape(shape));
+        Self { inputs, wants, follows_rate: true, output, ..Self::default() }
     }
 }
 
@@ -216,6 +219,8 @@ pub struct Edge {
     pub shape: Option<Shape>,
     /// What the receiving node is given, where that matters.
     pub wanted: Option<Shape>,
+    /// Whether that is wanted at the source's rate, where it changes.
+    pub follows_rate: bool,
     /// How the one becomes the other; none where nothing is to be done.
     pub plan: Option<Plan>,
 }
@@ -326,7 +331,7 @@ impl Graph {
             let from = Shape::new(wanted.format);
             Plan::between(from, wants).map_err(|reason| GraphError::Format { pipeline, reason })?;
         }
-        Ok(Edge { config, shape, wanted, plan })
+        Ok(Edge { config, shape, wanted, follows_rate: to.follows_rate, plan })
     }
 
     /// Works out the formats behind `name`.

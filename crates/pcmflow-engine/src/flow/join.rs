@@ -2,7 +2,7 @@
 
 use super::node::{Node, NodeError, Out};
 use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
-use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
+use pcmflow_core::format::{ChannelCount, Frames, StreamFormat, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause};
 use pcmflow_core::pool::Miss;
 use std::collections::VecDeque;
@@ -54,7 +54,8 @@ struct Input {
     end: StreamPosition,
 }
 
-/// Adds its inputs up, aligned by position. All must have the same format, at the source's rate.
+/// Adds its inputs up, aligned by position. All must have the same channels, at the source's rate: where the source changes that
+/// in mid-stream, so does what comes out. Where inputs differ in rate there is a gap ([`LossCause::Corrupt`]).
 ///
 /// A stretch comes out when every input that was heard of has told of it. An input that begins in mid-stream counts from where
 /// it begins; one that is over lacks what follows ([`LossCause::Removed`]).
@@ -73,7 +74,7 @@ struct Input {
 #[derive(Debug)]
 pub struct Join {
     inputs: Vec<Input>,
-    format: StreamFormat,
+    channels: ChannelCount,
     missing: Missing,
     sequence: u64,
 }
@@ -81,21 +82,21 @@ pub struct Join {
 /// A chunk that a join can't take.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a chunk of {got:?} at position {position} can't be joined: what is joined is {wanted:?}, at the source's rate"
+    "a chunk of {got:?} at position {position} can't be joined: what is joined has {wanted} channels, at the source's rate"
 )]
 struct Unfit {
     position: u64,
     got: StreamFormat,
-    wanted: StreamFormat,
+    wanted: ChannelCount,
 }
 
 impl Join {
-    /// A join of so many inputs.
+    /// A join of so many inputs, with the channels of `format`.
     ///
     /// Not RT-safe: allocates.
     pub fn new(inputs: u32, format: StreamFormat, missing: Missing) -> Self {
         let inputs = (0..inputs).map(|_| Input::default()).collect();
-        Self { inputs, format, missing, sequence: 0 }
+        Self { inputs, channels: format.channels, missing, sequence: 0 }
     }
 
     fn piece(&mut self, input: usize, piece: Piece, out: &mut Out<'_>) {
@@ -113,10 +114,10 @@ impl Join {
         let known = |input: &Input| if input.heard { input.end } else { arrived };
         let end = self.inputs.iter().filter(|input| !input.ended).map(known).min();
         let end = end.unwrap_or_else(|| self.inputs.iter().map(|input| input.end).max().unwrap_or_default());
-        while out.position() < end {
-            let at = out.position();
+        let mut at = out.position();
+        while at < end {
             let mut until = end;
-            let (mut lacks, mut has) = (None, false);
+            let (mut lacks, mut has, mut differ) = (None, None, false);
             for input in &mut self.inputs {
                 while input.pieces.front().is_some_and(|piece| piece.end() <= at) {
                     input.pieces.pop_front();
@@ -126,7 +127,10 @@ impl Join {
                     Some(piece) => {
                         until = until.min(piece.end());
                         match piece {
-                            Piece::Chunk(_) => has = true,
+                            Piece::Chunk(chunk) => {
+                                let format = chunk.meta().format;
+                                differ |= *has.get_or_insert(format) != format;
+                            }
                             Piece::Gap(gap) => lacks = lacks.or(Some(gap.cause)),
                         }
                     }
@@ -135,23 +139,24 @@ impl Join {
                 }
             }
             let frames = until - at;
-            match lacks {
-                Some(cause) if self.missing == Missing::Gap || !has => {
+            let whole = lacks.is_none() || self.missing == Missing::Silence;
+            match has {
+                Some(format) if whole && !differ => self.mix(at, frames, format, out),
+                _ => {
+                    let cause = lacks.unwrap_or(if differ { LossCause::Corrupt } else { LossCause::Removed });
                     out.gap(Gap { position: at, frames, cause });
                 }
-                None if !has => out.gap(Gap { position: at, frames, cause: LossCause::Removed }),
-                _ => self.mix(at, frames, out),
             }
+            at = until;
         }
     }
 
     /// Gives the sum of what is there.
-    fn mix(&mut self, at: StreamPosition, frames: Frames, out: &mut Out<'_>) {
-        let samples = frames.samples(self.format.channels);
+    fn mix(&mut self, at: StreamPosition, frames: Frames, format: StreamFormat, out: &mut Out<'_>) {
+        let samples = frames.samples(self.channels);
         let sequence = self.sequence;
         self.sequence += 1;
-        let mut meta =
-            ChunkMeta { format: self.format, position: at, sequence, timestamp_ns: u64::MAX, complete_ns: 0 };
+        let mut meta = ChunkMeta { format, position: at, sequence, timestamp_ns: u64::MAX, complete_ns: 0 };
         let mixed = out.pool().acquire(samples, Miss::Grow).ok().and_then(|mut buffer| {
             // Growing gives what was asked for at least: all fit.
             let _ = buffer.resize(samples, 0.0);
@@ -162,7 +167,7 @@ impl Join {
                 };
                 meta.timestamp_ns = meta.timestamp_ns.min(chunk.timestamp_ns());
                 meta.complete_ns = meta.complete_ns.max(chunk.meta().complete_ns);
-                let from = (at - chunk.position()).samples(self.format.channels);
+                let from = (at - chunk.position()).samples(self.channels);
                 let there = chunk.samples().get(from..from + samples).unwrap_or_default();
                 for (sum, sample) in buffer.iter_mut().zip(there) {
                     *sum += sample;
@@ -170,17 +175,17 @@ impl Join {
             }
             AudioChunk::new(buffer.into_shared(), meta).ok()
         });
-        match mixed {
-            Some(chunk) => out.chunk(chunk),
-            None => out.gap(Gap { position: at, frames, cause: LossCause::Overflow }),
+        if let Some(chunk) = mixed {
+            return out.chunk(chunk);
         }
+        out.gap(Gap { position: at, frames, cause: LossCause::Overflow });
     }
 }
 
 impl Node for Join {
     fn chunk(&mut self, input: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
-        if chunk.meta().format != self.format || chunk.span() != chunk.frames() {
-            let (position, got, wanted) = (chunk.position().0, chunk.meta().format, self.format);
+        if chunk.channels() != self.channels || chunk.span() != chunk.frames() {
+            let (position, got, wanted) = (chunk.position().0, chunk.meta().format, self.channels);
             return Err(Box::new(Unfit { position, got, wanted }));
         }
         self.piece(input, Piece::Chunk(chunk), out);

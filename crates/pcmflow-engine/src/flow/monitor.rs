@@ -2,7 +2,7 @@
 
 use super::cell::State;
 use super::coordinator::DataFlowCoordinator;
-use super::graph::{Graph, Output};
+use super::graph::{Edge, Output};
 use super::status::{FlowStatus, NodeStatus};
 use crate::event::types::{AlertCleared, AlertRaised};
 use crate::event::{BusSnapshot, NameId};
@@ -121,7 +121,7 @@ impl FlowMonitor {
             events,
             ..Snapshot::default()
         };
-        fill(&mut snapshot, flow, made, &sample.flows);
+        fill(&mut snapshot, flow, made, sample.flows);
         let edges = self.alerts.observe(now_ns, &snapshot);
         snapshot.alerts = self.alerts.active().cloned().collect();
         for edge in edges {
@@ -153,10 +153,14 @@ fn fill(
     snapshot: &mut Snapshot,
     flow: &DataFlowCoordinator,
     made: &BTreeMap<String, Frames>,
-    flows: &BTreeMap<String, FlowSnapshot>,
+    mut flows: BTreeMap<String, FlowSnapshot>,
 ) {
     let (status, graph) = (flow.status(), flow.graph());
-    let figures = |name: &str| flows.get(name).cloned().unwrap_or_default();
+    let first: FirstInputs<'_> = (graph.edges.iter())
+        .filter(|(_, edge)| edge.config.input == 0)
+        .map(|(name, edge)| (edge.config.to.as_str(), (name.as_str(), edge)))
+        .collect();
+    let mut figures = |name: &str| flows.remove(name).unwrap_or_default();
     for (name, node) in &status.nodes {
         let sink = graph.nodes.get(name).is_some_and(|ports| ports.output == Output::None);
         let snapshot_of = NodeSnapshot {
@@ -165,9 +169,10 @@ fn fill(
             flow: figures(name),
         };
         if sink {
-            let way = way(name, node, graph, made, &status);
+            let way = way(name, node, &first, made, &status);
             snapshot.ledger.add(&way.ledger);
-            snapshot.pipelines.insert(name.clone(), PipelineSnapshot { flow: figures(name), ..way });
+            let flow = snapshot_of.flow.clone();
+            snapshot.pipelines.insert(name.clone(), PipelineSnapshot { flow, ..way });
         }
         snapshot.nodes.insert(name.clone(), snapshot_of);
     }
@@ -187,21 +192,22 @@ fn fill(
     }
 }
 
+/// What leads to each node's first input: the pipeline's name, and the pipeline.
+type FirstInputs<'a> = BTreeMap<&'a str, (&'a str, &'a Edge)>;
+
 /// The way to a sink, and its books.
 fn way(
     sink: &str,
     node: &NodeStatus,
-    graph: &Graph,
+    first: &FirstInputs<'_>,
     made: &BTreeMap<String, Frames>,
     status: &FlowStatus,
 ) -> PipelineSnapshot {
     let mut way = PipelineSnapshot { state: node.state.name().to_owned(), ..PipelineSnapshot::default() };
     let mut at = sink;
     // The graph has no cycles.
-    while let Some((name, edge)) =
-        graph.edges.iter().find(|(_, edge)| edge.config.to == at && edge.config.input == 0)
-    {
-        way.links.insert(0, name.clone());
+    while let Some((name, edge)) = first.get(at) {
+        way.links.insert(0, (*name).to_owned());
         way.priority =
             if way.links.len() == 1 { edge.config.priority } else { way.priority.min(edge.config.priority) };
         at = &edge.config.from;

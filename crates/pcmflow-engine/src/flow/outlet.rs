@@ -9,7 +9,7 @@ use crate::sync::{Arc, Ordering};
 use pcmflow_core::chunk::{AudioChunk, ChunkProducer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
-use pcmflow_core::ring::{Producer, PushError};
+use pcmflow_core::ring::Producer;
 use pcmflow_core::stream::Mark;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -83,6 +83,8 @@ impl Outlet {
         self.sent = Timeline::starting_at(position);
         // Release: who sees the place sees nothing sent before it.
         self.cell.start.store(position.0, Ordering::Release);
+        // A join waits to know it, and may hold up those who would send something.
+        self.moved = true;
     }
 
     /// Whether the other end is there.
@@ -147,17 +149,12 @@ impl Outlet {
     fn put(&mut self, packet: Packet) {
         let Some(link) = &mut self.link else { return };
         self.moved = true;
-        let refused = match packet {
-            Packet::Chunk(chunk) => link.push(chunk).map_err(|refused| match refused {
-                PushError::Full(chunk) | PushError::Closed(chunk) => chunk.span(),
-            }),
-            Packet::Mark(mark) => link.mark(mark).map_err(|_| Frames::ZERO),
+        // Refused only where the other end went: its books are closed, and nobody asks for these frames any more.
+        match packet {
+            Packet::Chunk(chunk) => drop(link.push(chunk)),
+            Packet::Mark(mark) => drop(link.mark(mark)),
             // What links may carry one day.
-            _ => Ok(()),
-        };
-        if let Err(frames) = refused {
-            // The other end went: nobody asks for these frames any more, but they were sent.
-            link.give_up(frames, LossCause::Removed);
+            _ => {}
         }
     }
 
@@ -171,18 +168,18 @@ impl Outlet {
         let room = !self.shut
             && self.queue.is_empty()
             && (self.evicting || self.link.as_mut().is_some_and(ChunkProducer::has_room));
-        if room {
-            self.sent.deliver(chunk.position(), chunk.span());
-            self.put(Packet::Chunk(chunk));
-        } else if self.drops() {
+        if !room && self.drops() {
             let cause = if self.shut { LossCause::Shed } else { LossCause::Overflow };
             let gap = Gap { position: chunk.position(), frames: chunk.span(), cause };
             if let Some(link) = &mut self.link {
                 link.give_up(gap.frames, gap.cause);
             }
-            self.lose(gap);
+            return self.lose(gap);
+        }
+        self.sent.deliver(chunk.position(), chunk.span());
+        if room {
+            self.put(Packet::Chunk(chunk));
         } else {
-            self.sent.deliver(chunk.position(), chunk.span());
             self.queue.push_back(Packet::Chunk(chunk));
         }
     }

@@ -289,16 +289,11 @@ impl NodeTask {
                 None => Step::Moved,
             };
         }
-        // The input that is furthest behind comes first, so that inputs stay aligned. One that is not attached yet is not waited
-        // for.
-        let mut first: Option<(StreamPosition, usize)> = None;
-        for (at, (_, inlet)) in self.inlets.iter_mut().enumerate() {
-            let Some(position) = inlet.position() else { continue };
-            if first.is_none_or(|(before, _)| position < before) {
-                first = Some((position, at));
-            }
-        }
-        if let Some((position, _)) = first {
+        // The input that is furthest behind comes first, so that inputs stay aligned; before all others one of which it is not
+        // known yet where it begins.
+        let positions = self.inlets.iter_mut().map(|(_, inlet)| inlet.position());
+        let first = positions.zip(0..).min();
+        if let Some((Some(position), _)) = first {
             self.begin(position);
         }
         let chosen = first.map_or(0, |(_, at)| at);

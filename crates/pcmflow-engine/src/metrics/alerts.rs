@@ -130,14 +130,19 @@ impl Alerts {
         let mut edges = Vec::new();
         let mut before = std::mem::take(&mut self.states);
         for (index, rule) in self.rules.iter().enumerate() {
-            for (subject, value) in rule.metric.values(snapshot) {
-                let key = (index, subject);
-                let mut state = before.remove(&key).unwrap_or_default();
-                edges.extend(step(rule, &key.1, &mut state, value, self.now_ns));
-                if state.raised.is_some() || state.crossed_ns.is_some() {
-                    self.states.insert(key, state);
+            let (states, now_ns) = (&mut self.states, self.now_ns);
+            rule.metric.values(snapshot, &mut |(kind, name), value| {
+                // Of most there is nothing to say, and nothing known: for them no text is made.
+                if before.is_empty() && !value.is_some_and(|value| rule.crossed(value, false)) {
+                    return;
                 }
-            }
+                let key = (index, format!("{kind} {name}"));
+                let mut state = before.remove(&key).unwrap_or_default();
+                edges.extend(step(rule, &key.1, &mut state, value, now_ns));
+                if state.raised.is_some() || state.crossed_ns.is_some() {
+                    states.insert(key, state);
+                }
+            });
         }
         let at_ns = self.now_ns;
         edges.extend(before.into_values().filter_map(|state| state.raised).map(|alert| {

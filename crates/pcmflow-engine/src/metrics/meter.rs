@@ -266,7 +266,7 @@ impl MeterReader {
         Reading {
             started_ns: self.started_ns,
             config: self.config,
-            health: self.monitor.snapshot(now_ns).total,
+            health: self.monitor.figures(),
             busy_ns: get(&counters.busy_ns),
             depth: get(&counters.depth),
             depth_high: get(&counters.depth_high),

@@ -77,21 +77,28 @@ impl Metric {
         }
     }
 
-    /// Its values in a snapshot, with what they are of; none where there is nothing to say.
-    pub(super) fn values(self, snapshot: &Snapshot) -> Vec<(String, Option<u64>)> {
-        let pools = |value: fn(&super::PoolSnapshot) -> Option<u64>| {
-            snapshot.pools.iter().map(|(name, pool)| (format!("pool {name}"), value(pool))).collect()
+    /// Hands out its values in a snapshot, with what they are of; none where there is nothing to say.
+    pub(super) fn values<'a>(self, snapshot: &'a Snapshot, each: &mut dyn FnMut(Subject<'a>, Option<u64>)) {
+        let mut pools = |value: fn(&super::PoolSnapshot) -> Option<u64>| {
+            snapshot.pools.iter().for_each(|(name, pool)| each(("pool", name), value(pool)));
         };
-        let flows = |value: fn(&FlowSnapshot) -> u64| {
-            let pipelines = snapshot.pipelines.iter().map(|(name, at)| ("pipeline", name, &at.flow));
-            let links = snapshot.links.iter().map(|(name, at)| ("link", name, &at.flow));
-            let nodes = snapshot.nodes.iter().map(|(name, at)| ("node", name, &at.flow));
-            let all = pipelines.chain(links).chain(nodes);
-            all.map(|(kind, name, flow)| (format!("{kind} {name}"), Some(value(flow)))).collect()
+        match self {
+            Self::PoolHitRatePpm => return pools(|pool| pool.hit_rate_10_s_ppm),
+            Self::PoolHeldPpm => {
+                return pools(|pool| Some(per(pool.held_bytes, pool.budget_bytes, 1_000_000)));
+            }
+            Self::PoolOverheadPpm => return pools(|pool| Some(pool.overhead_ppm)),
+            Self::PoolFragmentationPpm => return pools(|pool| Some(pool.fragmentation_ppm)),
+            _ => {}
+        }
+        let mut flows = |value: fn(&FlowSnapshot) -> u64| {
+            snapshot.pipelines.iter().for_each(|(name, at)| each(("pipeline", name), Some(value(&at.flow))));
+            snapshot.links.iter().for_each(|(name, at)| each(("link", name), Some(value(&at.flow))));
+            snapshot.nodes.iter().for_each(|(name, at)| each(("node", name), Some(value(&at.flow))));
         };
         match self {
             Self::LatencyP99Ppm => {
-                flows(|flow| per(flow.last_10_s.latency.p99_ns, flow.latency_limit_ns, 1_000_000))
+                flows(|flow| per(flow.last_10_s.latency.p99_ns, flow.latency_limit_ns, 1_000_000));
             }
             Self::FramesDropped => flows(|flow| flow.last_10_s.frames_dropped),
             Self::DroppedPpm => flows(|flow| flow.last_10_s.dropped_ppm),
@@ -103,22 +110,20 @@ impl Metric {
             Self::HealthScore => flows(|flow| flow.score.into()),
             Self::LinkPressure => {
                 let links = snapshot.links.iter();
-                links
-                    .map(|(name, link)| (format!("link {name}"), Some(link.pressure.active.into())))
-                    .collect()
+                links.for_each(|(name, link)| each(("link", name), Some(link.pressure.active.into())));
             }
-            Self::PoolHitRatePpm => pools(|pool| pool.hit_rate_10_s_ppm),
-            Self::PoolHeldPpm => pools(|pool| Some(per(pool.held_bytes, pool.budget_bytes, 1_000_000))),
-            Self::PoolOverheadPpm => pools(|pool| Some(pool.overhead_ppm)),
-            Self::PoolFragmentationPpm => pools(|pool| Some(pool.fragmentation_ppm)),
             Self::Unaccounted => {
                 let pipelines = snapshot.pipelines.iter();
-                let value = |at: &super::PipelineSnapshot| Some(at.ledger.settled_unaccounted);
-                pipelines.map(|(name, at)| (format!("pipeline {name}"), value(at))).collect()
+                pipelines
+                    .for_each(|(name, at)| each(("pipeline", name), Some(at.ledger.settled_unaccounted)));
             }
+            _ => {}
         }
     }
 }
+
+/// What a value is of: its kind, and its name.
+pub(super) type Subject<'a> = (&'static str, &'a str);
 
 /// When something is worth a person's attention, and when no longer.
 ///
@@ -202,7 +207,7 @@ impl Rule {
                 per(alerts.latency_ms_on, limit_ms, 1_000_000),
                 per(alerts.latency_ms_off, limit_ms, 1_000_000),
             ),
-            ("loss", Metric::DroppedPpm, alerts.loss_ppm_on.into(), alerts.loss_ppm_off.into()),
+            ("loss", Metric::DroppedPpm, alerts.loss_ppm_on, alerts.loss_ppm_off),
             (
                 "memory",
                 Metric::PoolHeldPpm,

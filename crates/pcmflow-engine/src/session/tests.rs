@@ -1,5 +1,8 @@
 //! A session on a clock that stands until it is set: what it looks at, answers and tells.
 
+// Clippy's exemption for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use crate::console::{self, answer};
 use crate::event::BusConfig;

@@ -3,18 +3,24 @@
 use crate::guard::{calls, rt};
 use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
+use pcmflow_core::health::HealthConfig;
 use pcmflow_core::pool::{BufferRecyclingPool, ClassConfig, Miss, PoolConfig};
+use pcmflow_engine::Priority;
+use pcmflow_engine::event::{BusConfig, EventBus};
 use pcmflow_engine::flow::*;
 use pcmflow_engine::pressure::Strategy;
+use pcmflow_engine::session::InputState;
 use pcmflow_engine::task::{Executor, Rest, StepClock};
 use pcmflow_engine::transform::Shape;
+use std::sync::Arc;
 
 /// A chunk of 128 frames a millisecond, and a cut with each tenth.
 struct Steady(u64, StreamFormat);
 
 impl Inflow for Steady {
     fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
-        let now_ns = rt("Out::now_ns", || out.now_ns());
+        let now_ns = out.now_ns();
+        rt("Out::waker", || out.waker());
         if now_ns < self.0 * 1_000_000 {
             return Ok(Inflowed::Until(self.0 * 1_000_000));
         }
@@ -53,7 +59,14 @@ fn flow() -> (Executor, StepClock, DataFlowCoordinator) {
     let classes = vec![ClassConfig { samples: 1_024, buffers_max: 256, buffers_prewarm: 256 }];
     let pool = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() }).unwrap();
     let (executor, spawner) = Executor::new(16).unwrap();
+    // Everything that watches is on.
+    let (bus, task) = EventBus::new(BusConfig::default());
+    spawner.spawn(Priority::Critical, Box::new(task)).unwrap();
+    let mut executor = executor;
+    executor.publish_by(bus.publisher(bus.names().id("worker")).unwrap());
     let mut flow = DataFlowCoordinator::new(spawner, pool);
+    let meters = Some(HealthConfig::default());
+    flow.observe(Telemetry { bus, clock: Arc::new(StepClock::default()), meters }).unwrap();
     flow.add_source("source", Shape::new(format), true, Box::new(Steady(0, format))).unwrap();
     flow.add_node("pass", Ports::node(None), Box::new(Pass)).unwrap();
     flow.connect(PipelineConfig::new("source", "pass")).unwrap();
@@ -87,6 +100,8 @@ fn run(executor: &mut Executor, clock: &StepClock, until_ns: u64) {
 }
 
 pub(crate) fn entries() {
+    assert_eq!(rt("State::name", || State::Running.name()), "running");
+    assert_eq!(rt("InputState::name", || InputState::Running.name()), "running");
     let (mut executor, clock, _flow) = flow();
     run(&mut executor, &clock, 5_000_000);
 }
@@ -94,10 +109,13 @@ pub(crate) fn entries() {
 /// Not claimed of what runs tasks, since nodes may do anything; but links, fan-out, join and transforms call no allocator.
 #[test]
 fn a_flow_in_its_steady_state_calls_no_allocator() {
-    let (mut executor, clock, flow) = flow();
+    let (mut executor, clock, mut flow) = flow();
     run(&mut executor, &clock, 1_000_000_000);
     let before = flow.status().nodes["recogniser"].given.delivered;
     assert_eq!(calls(|| run(&mut executor, &clock, 2_000_000_000)), 0);
+    let readings = flow.readings(2_000_000_000);
+    assert_eq!(readings["pass→recogniser"].health.latency.count(), readings["pass"].health.latency.count());
+    assert!(readings["pass"].busy_ns == 0 && readings["recogniser"].health.frames > 120_000);
     let delivered = flow.status().nodes["recogniser"].given.delivered - before;
     assert!(delivered > Frames(120_000), "{delivered}");
 }

@@ -6,6 +6,7 @@ use pcmflow_engine::pressure::*;
 pub(crate) fn entries() {
     for (name, strategy) in Strategy::ALL {
         assert_eq!(rt("Strategy::name", || strategy.name()), name);
+        assert_eq!(rt("Reason::name", || Reason::Calm.name()), "calm");
         for producer in [Producer::Live, Producer::Waiting] {
             let config = ControllerConfig { strategy, ..ControllerConfig::default() };
             let mut controller =

@@ -25,7 +25,8 @@ pub(crate) fn entries() {
     rt("StepClock::advance", || clock.advance(5));
     let (mut executor, spawner) = Executor::new(2).unwrap();
     let task = spawner.spawn(Priority::Normal, Box::new(Cycle(vec![Poll::Done], 0))).unwrap();
-    let mut cx = rt("Cx::new", || Cx::new(&clock, task.waker(), 1));
+    let cx = rt("Cx::new", || Cx::new(&clock, task.waker(), 1));
+    let mut cx = rt("Cx::publishing", || cx.publishing(None));
     assert_eq!(rt("Cx::budget", || cx.budget()), 1);
     for left in [true, false] {
         assert_eq!(rt("Cx::spend", || cx.spend()), left);

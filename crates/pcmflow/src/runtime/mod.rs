@@ -18,6 +18,8 @@
 //!
 //! A [`Worker`] drives the tasks of an [executor](crate::engine::task), and sleeps when they do; [`Workers`] share them.
 //!
+//! A [`NativeProbe`] finds out what the machine [gives](crate::engine::platform) to the process.
+//!
 //! [`thread`] holds what a thread that handles audio may ask of the system: priority, memory, denormals, a guard for
 //! panics.
 
@@ -28,6 +30,7 @@ mod input;
 mod input_thread;
 mod pages;
 mod park;
+mod platform;
 mod read_state;
 pub mod thread;
 mod threads;
@@ -38,6 +41,7 @@ pub use clock::{Clock, Stop};
 pub use config::{InputConfig, InputError, Pacing};
 pub use input::Input;
 pub use pages::PageMemory;
+pub use platform::NativeProbe;
 pub use threads::{Threads, ThreadsConfig};
 #[cfg(feature = "async")]
 pub use waiting::AsyncReader;

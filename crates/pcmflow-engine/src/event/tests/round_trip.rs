@@ -12,7 +12,7 @@ macro_rules! each {
             PoolFragmentation JsGcPressure BufferUtilization PipelineRegistered PipelineRemoved DataFlowStarted
             DataFlowEnded BackpressureDetected BackpressureCleared StrategyChanged PipelineFailure FlowRecovery FormatChanged
             DeadlineMissed GapOpened SourceStarted SourceStopped TaskPanicked ConfigChanged AlertRaised
-            AlertCleared ModuleStateChanged)
+            AlertCleared ModuleStateChanged PlatformChanged)
     };
     ($with:ident: $($event:ident)*) => { [$($with::<$event>()),*] };
 }

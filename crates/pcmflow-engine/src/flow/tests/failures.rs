@@ -4,24 +4,11 @@ use super::super::*;
 use super::witness::*;
 use crate::Priority;
 use crate::pressure::Strategy;
-use crate::task::{Clock, Executor, Needs, Place, SpawnError, Spawner, Task, TaskHandle};
+use crate::task::{Clock, Executor};
 use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::ledger::LossCause;
 use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
-
-/// What is critical to one executor, everything else to another.
-struct Two {
-    critical: Spawner,
-    shared: Spawner,
-}
-
-impl Place for Two {
-    fn place(&self, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
-        let spawner = if needs.priority == Priority::Critical { &self.critical } else { &self.shared };
-        spawner.place(needs, task)
-    }
-}
 
 #[test]
 fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {

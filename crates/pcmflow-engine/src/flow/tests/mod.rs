@@ -4,9 +4,11 @@
 
 mod books;
 mod edits;
+mod everything;
 mod failures;
 mod graphs;
 mod model;
 mod paths;
+mod postings;
 mod streams;
 mod witness;

@@ -112,6 +112,29 @@ fn a_join_adds_up_what_belongs_together_and_tells_what_is_missing() {
 }
 
 #[test]
+fn a_join_waits_for_the_longer_way() {
+    let mut bench = Bench::new();
+    let mono = format(48_000, 1);
+    bench.source("source", Numbers::new(mono, 64, 6_400));
+    let join = Join::new(2, mono, Missing::Gap);
+    bench.flow.add_node("join", Ports::join(2, Shape::new(mono)), Box::new(join)).unwrap();
+    let seen = bench.witness("sum", None, 2.0);
+    // Tasks are polled in the order of their names: these, each too early.
+    let way = ["z", "y", "x"];
+    way.into_iter().for_each(|name| bench.pass(name));
+    bench.connect("z", "y", Strategy::Block);
+    bench.connect("y", "x", Strategy::Block);
+    bench.connect("x", "join", Strategy::Block);
+    bench.connect("source", "z", Strategy::Block);
+    bench.flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("source", "join") }).unwrap();
+    bench.connect("join", "sum", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.finish();
+    // Twice what each frame is, from the first on.
+    seen.lock().unwrap().assert_tiles(0, 6_400);
+}
+
+#[test]
 fn chunks_that_are_taken_too_late_are_counted() {
     /// Gives one chunk a millisecond, which arrived `0` milliseconds ago, `1`, `2` and so on.
     struct Older(u64);

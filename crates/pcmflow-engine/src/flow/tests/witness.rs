@@ -1,7 +1,8 @@
 //! Sources whose every sample says where it stands, sinks that check it, and what drives both.
 
 use super::super::*;
-use crate::task::{Executor, Rest, StepClock};
+use crate::Priority;
+use crate::task::{Executor, Needs, Place, Rest, SpawnError, Spawner, StepClock, Task, TaskHandle};
 use crate::transform::Shape;
 use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
@@ -174,8 +175,23 @@ impl Node for Pass {
     }
 }
 
+/// What is critical to one executor, everything else to another.
+pub(super) struct Two {
+    pub(super) critical: Spawner,
+    pub(super) shared: Spawner,
+}
+
+impl Place for Two {
+    fn place(&self, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+        let spawner = if needs.priority == Priority::Critical { &self.critical } else { &self.shared };
+        spawner.place(needs, task)
+    }
+}
+
 pub(super) struct Bench {
     pub(super) executor: Executor,
+    /// For what is not critical, where that has one of its own.
+    pub(super) second: Option<Executor>,
     pub(super) clock: StepClock,
     pub(super) flow: DataFlowCoordinator,
 }
@@ -185,7 +201,16 @@ impl Bench {
         let (executor, spawner) = Executor::new(4_096).unwrap();
         let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
         let flow = DataFlowCoordinator::new(spawner, pool);
-        Self { executor, clock: StepClock::default(), flow }
+        Self { executor, second: None, clock: StepClock::default(), flow }
+    }
+
+    /// With an executor for what is critical and one for all others.
+    pub(super) fn two() -> Self {
+        let (executor, critical) = Executor::new(4_096).unwrap();
+        let (second, shared) = Executor::new(4_096).unwrap();
+        let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
+        let flow = DataFlowCoordinator::new(Two { critical, shared }, pool);
+        Self { executor, second: Some(second), clock: StepClock::default(), flow }
     }
 
     pub(super) fn source(&mut self, name: &str, source: Numbers) {
@@ -221,12 +246,19 @@ impl Bench {
 
     /// Runs until nothing happens any more, or until some time.
     pub(super) fn run_until(&mut self, until_ns: u64) {
+        let mut rounds = 0;
         loop {
-            match self.executor.run(&self.clock) {
+            // Far more than any of these flows needs: one that goes round for ever fails.
+            rounds += 1;
+            assert!(rounds < 200_000, "it does not come to an end: {:#?}", self.flow.status());
+            let rest = self.executor.run(&self.clock);
+            match self.second.as_mut().map_or(rest, |second| sooner(rest, second.run(&self.clock))) {
                 Rest::No => {}
                 Rest::Until(due_ns) if due_ns <= until_ns => self.clock.set(due_ns),
                 Rest::Until(_) => return self.clock.set(until_ns),
-                Rest::UntilWoken => return,
+                // What the second one did may have woken the first.
+                Rest::UntilWoken if self.second.is_some() && !self.executor.fall_asleep() => {}
+                Rest::UntilWoken => return self.executor.wake_up(),
             }
         }
     }
@@ -243,5 +275,14 @@ impl Bench {
             assert_eq!(node.unaccounted(), Frames(0), "{name}: {node:#?}");
         }
         books
+    }
+}
+
+fn sooner(one: Rest, other: Rest) -> Rest {
+    match (one, other) {
+        (Rest::No, _) | (_, Rest::No) => Rest::No,
+        (Rest::Until(one), Rest::Until(other)) => Rest::Until(one.min(other)),
+        (Rest::Until(due_ns), _) | (_, Rest::Until(due_ns)) => Rest::Until(due_ns),
+        (Rest::UntilWoken, Rest::UntilWoken) => Rest::UntilWoken,
     }
 }

@@ -3,7 +3,7 @@
 /// The soft limit that `read`, a call of `getrlimit`, finds; the largest number for none.
 ///
 /// The call is the caller's, because the type of a resource's name differs between C libraries.
-pub(super) fn limit(read: impl FnOnce(*mut libc::rlimit) -> libc::c_int) -> u64 {
+pub(in crate::runtime) fn limit(read: impl FnOnce(*mut libc::rlimit) -> libc::c_int) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     if read(&raw mut limit) != 0 {
         return 0;

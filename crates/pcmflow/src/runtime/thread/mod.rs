@@ -42,6 +42,11 @@ mod limit;
 mod memory;
 mod priority;
 
+#[cfg(unix)]
+pub(super) use limit::limit;
+#[cfg(target_os = "linux")]
+pub(super) use priority::nice_min;
+
 pub use callback::{CallbackGuard, CallbackWatch, Caught, callback_guard};
 pub use denormals::{FlushDenormals, flush_denormals};
 pub use memory::{LockError, fault_in, fault_in_stack, lock_memory, lock_slice, unlock_memory};

@@ -64,7 +64,7 @@ fn priorities(asked: u8, limit: u64) -> impl Iterator<Item = u8> {
 
 /// Falls back to a better nice value.
 fn nicer(before: Before, why: Refusal) -> (Granted, Option<Before>) {
-    for nice in nice_values(before.nice, nice_limit()) {
+    for nice in nice_values(NICE, before.nice, nice_limit()) {
         // SAFETY: takes and returns plain numbers; 0 is the calling thread.
         if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } == 0 {
             return (Granted::Nice { nice, why }, Some(before));
@@ -73,9 +73,24 @@ fn nicer(before: Before, why: Refusal) -> (Granted, Option<Before>) {
     (Granted::Nothing { why }, None)
 }
 
-/// The nice values to try, each better than the one there is: ours, which CAP_SYS_NICE grants; then what the limit allows.
-fn nice_values(now: i32, limit: i32) -> impl Iterator<Item = i32> {
-    [NICE, limit.max(NICE)].into_iter().filter(move |nice| *nice < now)
+/// The nice values to try, each better than the one there is: what was asked for, which CAP_SYS_NICE grants; then what the
+/// limit allows.
+fn nice_values(asked: i32, now: i32, limit: i32) -> impl Iterator<Item = i32> {
+    [asked, limit.max(asked)].into_iter().filter(move |nice| *nice < now)
+}
+
+/// The lowest nice value that the current thread is granted: tried, and undone.
+pub(in crate::runtime) fn nice_min() -> Option<i32> {
+    let before = now().ok()?;
+    for nice in nice_values(-20, before.nice, nice_limit()) {
+        // SAFETY: takes and returns plain numbers; 0 is the calling thread.
+        if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } == 0 {
+            // SAFETY: as above.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, before.nice) };
+            return Some(nice);
+        }
+    }
+    Some(before.nice)
 }
 
 pub(super) fn restore(before: &Before) {
@@ -190,8 +205,23 @@ mod tests {
             (-15, -20, &[]),
         ];
         for (now, limit, expected) in table {
-            assert_eq!(&nice_values(*now, *limit).collect::<Vec<_>>(), expected, "{now}, limit {limit}");
+            assert_eq!(
+                &nice_values(NICE, *now, *limit).collect::<Vec<_>>(),
+                expected,
+                "{now}, limit {limit}"
+            );
         }
+    }
+
+    #[test]
+    fn the_lowest_nice_value_is_tried_and_undone() {
+        let on_a_thread = || {
+            let before = now().unwrap();
+            let lowest = nice_min().unwrap();
+            assert!(lowest <= before.nice && lowest >= nice_limit().min(-20));
+            assert_eq!(scheduling(), Scheduling::TimeShared { nice: before.nice });
+        };
+        std::thread::spawn(on_a_thread).join().unwrap();
     }
 
     #[test]

@@ -24,6 +24,9 @@ mod system;
 #[path = "unsupported.rs"]
 mod system;
 
+#[cfg(target_os = "linux")]
+pub(in crate::runtime) use system::nice_min;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;

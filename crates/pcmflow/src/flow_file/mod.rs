@@ -29,7 +29,7 @@ pub use kind::{Kind, Role};
 pub use kinds::KINDS;
 pub use parameter::{Accepts, Parameter, Unsaid};
 pub use parse::{FlowFile, FlowNode, FlowPipeline};
-pub use plan::FlowPlan;
+pub use plan::{FlowPlan, Opened};
 pub use values::Values;
 
 #[cfg(test)]

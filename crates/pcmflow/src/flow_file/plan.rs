@@ -11,6 +11,9 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+/// An open input, or why it is not.
+pub type Opened = Result<Box<dyn Source>, OpenError>;
+
 /// A flow that fits together, with its inputs open.
 pub struct FlowPlan {
     /// Formats, plans and delays.
@@ -39,7 +42,7 @@ impl FlowNode {
     ///
     /// # Errors
     /// [`OpenError`] where that fails.
-    pub fn open(&self, folder: &Path) -> Result<Box<dyn Source>, OpenError> {
+    pub fn open(&self, folder: &Path) -> Opened {
         let text = |key| self.values.text(key).unwrap_or_default();
         match self.kind.name {
             "file" => Ok(Box::new(open_file(folder.join(text("path")))?)),
@@ -182,7 +185,7 @@ impl FlowFile {
     pub fn plan(
         &self,
         folder: &Path,
-        open: &mut dyn FnMut(&FlowNode, &Path) -> Result<Box<dyn Source>, OpenError>,
+        open: &mut dyn FnMut(&FlowNode, &Path) -> Opened,
     ) -> Result<FlowPlan, FlowFileErrors> {
         let errors = self.connections(folder);
         if !errors.is_empty() {
@@ -312,7 +315,7 @@ impl FlowFile {
                 let mut into = self.pipelines.iter().filter(|pipeline| pipeline.config.to == node.name);
                 into.all(|pipeline| done.contains(pipeline.config.from.as_str()))
             };
-            let Some(next) = waiting.iter().position(|node| ready(node)) else { break };
+            let Some(next) = waiting.iter().position(ready) else { break };
             let node = waiting.remove(next);
             done.insert(&node.name);
             order.push(node);

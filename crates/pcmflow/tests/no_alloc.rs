@@ -25,7 +25,7 @@ use pcmflow::engine::task::{Executor, Needs, Place, SpawnError, Spawner, StepClo
 use pcmflow::engine::transform::Shape;
 use pcmflow::io::synth::SynthSource;
 use pcmflow::io::{Source, SynthSpec};
-use pcmflow::nodes::{Listener, PitchNode, PitchPace, Pitched};
+use pcmflow::nodes::{Levels, Listener, PitchNode, PitchPace, Pitched};
 use pcmflow::pitch::PitchConfig;
 use pcmflow::runtime::thread::{FlushDenormals, RealTime, callback_guard, flush_denormals};
 use pcmflow::runtime::{BlockingReader, Stop};
@@ -245,6 +245,8 @@ fn what_a_callback_may_ask_of_the_runtime_calls_no_allocator() {
     let raised = rt("RealTime::every", || RealTime::every(Duration::from_millis(3))).raise();
     let granted = rt("RealTimeGuard::granted", || raised.granted());
     let _ = rt("Granted::is_real_time", || granted.is_real_time());
+    let levels = rt("Levels::of", || Levels::of(&[0.5; 64]));
+    assert_eq!(rt("Levels::decibels", || Levels::decibels(levels.peak)), Some(-6.0));
     let (mut producer, consumer) = CircularBuffer::with_capacity(2).unwrap().split();
     producer.push(7).unwrap();
     let mut reader = BlockingReader::new(consumer, Duration::from_millis(1));

@@ -120,8 +120,7 @@ fn written(source: Signal, to: StreamFormat, missing: Missing) -> Vec<f32> {
     let mut bench = Bench::new(source);
     bench.add("source", "sink", Ports::sink(Some(Shape::new(to))), node);
     bench.run();
-    let written = samples.lock().unwrap().clone();
-    written
+    samples.lock().unwrap().clone()
 }
 
 /// Many gaps, each of which would cost a part of a frame at another rate.

@@ -41,7 +41,7 @@ pub struct GainNode {
 impl GainNode {
     /// A gain of so many decibels.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     ///
     /// # Errors
     /// [`GainError`] below −120 and above 60 dB.
@@ -54,7 +54,7 @@ impl GainNode {
 
     /// What samples are multiplied by.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn factor(&self) -> f32 {
         self.factor
     }

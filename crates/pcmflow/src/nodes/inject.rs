@@ -89,7 +89,7 @@ pub struct FaultyNode<N> {
 impl<N: Node> FaultyNode<N> {
     /// Lets `node` meet `inject`, until `stop` is asked for.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn new(node: N, inject: Inject, source_rate: SampleRate, stop: Stop) -> Self {
         Self { node, inject: Some(inject), source_rate, stop }
     }

@@ -81,7 +81,7 @@ pub struct LevelNode<L> {
 impl<L: Listener<Levels>> LevelNode<L> {
     /// Tells `listener`.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn new(listener: L) -> Self {
         Self { listener }
     }

@@ -82,7 +82,7 @@ impl SinkNode {
 
     /// What it takes.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn format(&self) -> crate::core::format::StreamFormat {
         self.format
     }

@@ -63,7 +63,7 @@ impl InputConfig {
     /// How old a block's oldest frame may be when its result leaves: 30 ms with production's blocks and smaller ones, 50 ms
     /// with larger ones. A source that runs ahead of time has no deadline.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     pub fn deadline_ns(&self) -> u64 {
         match self.pacing {
             Pacing::Fast => LatencyHistogram::LIMIT_NS,

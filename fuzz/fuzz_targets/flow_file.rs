@@ -10,7 +10,9 @@ fuzz_target!(|text: &str| {
     let errors = match FlowFile::parse(text, &Config::default().flow) {
         Err(errors) => errors,
         Ok(file) => {
-            assert!(file.nodes.len() <= FlowFile::NODES_MAX && file.pipelines.len() <= FlowFile::PIPELINES_MAX);
+            assert!(
+                file.nodes.len() <= FlowFile::NODES_MAX && file.pipelines.len() <= FlowFile::PIPELINES_MAX
+            );
             let synthetic = file.plan(Path::new("/nowhere"), &mut |node, folder| match node.kind.name {
                 "synth" => node.open(folder),
                 kind => Err(OpenError::Refused(kind.to_owned())),

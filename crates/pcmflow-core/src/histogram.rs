@@ -273,7 +273,7 @@ impl LatencySnapshot {
 
     /// Adds what `other` counted.
     ///
-    /// RT-safe: wait-free (624 steps), no allocation.
+    /// Not RT-safe: allocates.
     pub fn merge(&mut self, other: &LatencySnapshot) {
         let end = |of: &LatencySnapshot| of.first + of.buckets.len();
         if self.buckets.is_empty() {

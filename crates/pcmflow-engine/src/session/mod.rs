@@ -6,17 +6,19 @@
 //!
 //! Its own parts are [modules](crate::module) like any user's: `data-management` (the pool and its budget), `observability` (sampler,
 //! alerts, snapshots) and `audio-input` (what feeds the flow; it starts the flow's nodes first, and itself when every other module
-//! runs on which it need not wait). A module of a user that adds nodes gets the session's [flow](Session::flow) when it is made, and
-//! is registered before the session is started.
+//! runs on which it need not wait). A module that has nodes is mostly a [`FlowModule`]: it gets the session's
+//! [flow](Session::flow) when it is made, and is registered before the session is started.
 
 mod answers;
 mod input;
 mod modules;
+mod part;
 mod tell;
 #[cfg(all(test, not(pcmflow_loom)))]
 mod tests;
 
 pub use input::{Input, InputState, InputStatus};
+pub use part::{FlowModule, FlowPart};
 
 use crate::config::{Config, ConfigChange, ConfigError, ConfigStore, ConfigUsers};
 use crate::event::types::{ConfigChanged, ModuleStateChanged};

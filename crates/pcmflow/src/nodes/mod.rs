@@ -7,11 +7,14 @@
 //! | [`SinkNode`] | writes them into any [`Sink`](crate::io::Sink), with silence or nothing where frames are missing |
 //! | [`GainNode`] | passes them on, louder or softer |
 //!
+//! [`analysis()`] is a module of a session with pitch and level.
+//!
 //! Two go around any other: [`FaultyNode`] makes trouble on purpose, and [`GapLog`] keeps the gaps that a node met.
 //!
 //! Where a listener or a sink may wait for something outside (standard output, a disk), give the node
 //! [ports](crate::engine::flow::Ports) that say `may_block`: it then has a thread of its own.
 
+mod analysis;
 mod gain;
 mod gaps;
 mod inject;
@@ -20,6 +23,7 @@ mod listen;
 mod pitch;
 mod sink;
 
+pub use analysis::analysis;
 pub use gain::{GainError, GainNode};
 pub use gaps::{GapLog, Gaps};
 pub use inject::{FaultyNode, Inject, InjectError};

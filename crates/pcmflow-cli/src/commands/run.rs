@@ -13,10 +13,11 @@ use pcmflow::engine::config::Config;
 use pcmflow::engine::console::{LINE_BYTES_MAX, answer};
 use pcmflow::engine::event::BusConfig;
 use pcmflow::engine::flow::{DataFlowCoordinator, State};
+use pcmflow::engine::platform::PlatformModule;
 use pcmflow::engine::session::Session;
 use pcmflow::flow_file::{Feed, FlowPlan, OpenError, Role};
 use pcmflow::io::Source;
-use pcmflow::runtime::{Clock, Stop, Threads, ThreadsConfig};
+use pcmflow::runtime::{Clock, NativeProbe, Stop, Threads, ThreadsConfig};
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
@@ -119,6 +120,8 @@ impl Running {
         let failed = |error: &dyn std::fmt::Display| Failure::Node(error.to_string());
         let mut session = Session::new(flow, threads.bus().clone(), Arc::new(clock), config.clone())
             .map_err(|error| failed(&error))?;
+        let (platform, _) = PlatformModule::new(NativeProbe);
+        session.register(Box::new(platform)).map_err(|error| failed(&error))?;
         let origins = plan.origins.clone();
         let feeds = plan
             .build(&written.file, &written.folder, &mut session, clock)

@@ -275,7 +275,8 @@ impl DataFlowCoordinator {
     /// Not RT-safe: allocates, and wakes executors.
     ///
     /// # Errors
-    /// [`FlowError::Spawn`], [`FlowError::Busy`]; what is not started then is tried again with the next call.
+    /// [`FlowError::Spawn`], after which that node is over; [`FlowError::Busy`]. What is not done then is tried again with the next
+    /// call.
     pub fn start(&mut self) -> Result<(), FlowError> {
         let names: Vec<String> = self.nodes.keys().cloned().collect();
         for name in names {
@@ -287,8 +288,13 @@ impl DataFlowCoordinator {
             node.handle = Some(handle);
         }
         // Inputs come before what fills them, in the order in which they were asked for.
-        for (name, edit) in std::mem::take(&mut self.pending) {
-            self.edit(&name, edit)?;
+        let mut edits = std::mem::take(&mut self.pending).into_iter();
+        while let Some((name, edit)) = edits.next() {
+            if let Err(edit) = self.try_edit(&name, edit) {
+                let busy = FlowError::Busy { name: name.clone() };
+                self.pending = std::iter::once((name, edit)).chain(edits).collect();
+                return Err(busy);
+            }
         }
         Ok(())
     }
@@ -301,12 +307,16 @@ impl DataFlowCoordinator {
     }
 
     fn edit(&mut self, name: &str, edit: Edit) -> Result<(), FlowError> {
+        self.try_edit(name, edit).map_err(|_| FlowError::Busy { name: name.to_owned() })
+    }
+
+    /// Hands a change to a node's task; hands it back where too many wait already.
+    fn try_edit(&mut self, name: &str, edit: Edit) -> Result<(), Edit> {
         let Some(node) = self.nodes.get_mut(name) else { return Ok(()) };
         match node.edits.push(edit) {
-            Ok(()) => {}
             // Over: there is nothing to be changed any more.
-            Err(PushError::Closed(_)) => {}
-            Err(_) => return Err(FlowError::Busy { name: name.to_owned() }),
+            Ok(()) | Err(PushError::Closed(_)) => {}
+            Err(PushError::Full(edit)) => return Err(edit),
         }
         if let Some(handle) = &node.handle {
             handle.waker().wake();

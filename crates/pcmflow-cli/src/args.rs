@@ -58,6 +58,27 @@ pub(crate) enum Command {
     /// Tells what is in inputs: container, codec, format, frames, duration, clipping, silence
     #[command(after_help = "Example:\n  pcmflow info --json recordings/*")]
     Info(InfoArgs),
+    /// Runs the flow of a flow file: its sources, transforms, consumers and sinks
+    #[command(
+        after_help = "What stands in a flow file: `pcmflow::flow_files` in the documentation, and examples/flows.\n\n\
+            Examples:\n  pcmflow run examples/flows/tuner.toml\n  pcmflow run examples/flows/monitor.toml --console\n  \
+            pcmflow run recorder.toml --set flow.strategy=block --summary books.json"
+    )]
+    Run(RunArgs),
+    /// Draws the flow of a flow file, with formats and delays
+    #[command(after_help = "Example:\n  pcmflow graph examples/flows/mixer.toml | dot -Tsvg > mixer.svg")]
+    Graph(GraphArgs),
+    /// Checks, shows and explains the configuration
+    #[command(
+        after_help = "A configuration is a TOML file (--config FILE or PCMFLOW_CONFIG), under the environment \
+            (PCMFLOW_FLOW__STRATEGY=block), under flags (--set flow.strategy=block).\n\n\
+            Examples:\n  pcmflow config check pcmflow.toml\n  pcmflow config show --json\n  \
+            pcmflow config schema --toml > pcmflow.toml"
+    )]
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Prints a completion script for a shell
     #[command(
         after_help = "Example:\n  pcmflow completions bash > ~/.local/share/bash-completion/completions/pcmflow"
@@ -191,6 +212,79 @@ pub(crate) struct PipeArgs {
     pub(crate) gaps: Gaps,
     #[command(flatten)]
     pub(crate) flow: FlowArgs,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file [default: PCMFLOW_CONFIG, if that is set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Sets one key, over file and environment
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[arg(value_name = "FLOW.toml", help = "The flow file")]
+    pub(crate) flow: PathBuf,
+    /// Takes lines from standard input while the flow runs; `help` tells the words. Answers go to standard output, or to
+    /// standard error where a node writes to standard output
+    #[arg(long)]
+    pub(crate) console: bool,
+    /// Answers and events as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Writes what became of every frame to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("language").args(["dot", "mermaid"]))]
+pub(crate) struct GraphArgs {
+    #[arg(value_name = "FLOW.toml", help = "The flow file")]
+    pub(crate) flow: PathBuf,
+    /// In Graphviz's language (the default)
+    #[arg(long)]
+    pub(crate) dot: bool,
+    /// In Mermaid's language
+    #[arg(long)]
+    pub(crate) mermaid: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Tells all that is wrong with the configuration
+    Check {
+        #[arg(value_name = "FILE", help = "The configuration file; as --config")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Shows every key with its value, and where that comes from
+    Show {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Lists every key with what it takes, its default, and what it means
+    #[command(group = ArgGroup::new("form").args(["json", "toml"]))]
+    Schema {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// As a configuration file to begin with
+        #[arg(long)]
+        toml: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,9 @@
 
 use pcmflow::core::block::BlockSizeError;
 use pcmflow::core::pool::PoolConfigError;
+use pcmflow::engine::config::ConfigErrors;
 use pcmflow::engine::flow::FlowError;
+use pcmflow::flow_file::FlowFileErrors;
 use pcmflow::io::{SinkError, SourceError};
 use pcmflow::pitch::PitchError;
 use pcmflow::runtime::{InputError, WorkerError};
@@ -33,6 +35,12 @@ impl Outcome {
         };
         if badness(self) >= badness(other) { self } else { other }
     }
+}
+
+/// Each error of a file as a line of its own that begins with the file's name.
+fn lines_of(file: &str, errors: &FlowFileErrors) -> String {
+    let text = errors.to_string();
+    text.lines().map(|line| format!("{file}: {line}")).collect::<Vec<_>>().join("\npcmflow: ")
 }
 
 /// Why something was not done.
@@ -70,12 +78,19 @@ pub(crate) enum Failure {
     Signal(#[from] ctrlc::Error),
     #[error("{0}")]
     Unheard(String),
+    #[error("{file}: can't be read: {error}")]
+    Read { file: String, error: std::io::Error },
+    #[error("{}", lines_of(file, errors))]
+    FlowFile { file: String, errors: FlowFileErrors },
+    #[error("{0}")]
+    Config(ConfigErrors),
 }
 
 impl Failure {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Failure::Usage(_) | Failure::Block(_) => Outcome::Usage,
+            Failure::Usage(_) | Failure::Block(_) | Failure::Config(_) => Outcome::Usage,
+            Failure::FlowFile { errors, .. } if !errors.only_inputs() => Outcome::Usage,
             _ => Outcome::Failed,
         }
     }

@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod failure;
 mod flow;
+mod flow_summary;
 mod input;
 mod run;
 mod summary;
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
         Command::Level(args) => commands::level::run(&args),
         Command::Pipe(args) => commands::pipe::run(&args),
         Command::Info(args) => commands::info::run(&args),
+        Command::Run(args) => commands::run::run(&args),
+        Command::Graph(args) => commands::graph::run(&args),
+        Command::Config { command } => commands::config::run(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pcmflow", &mut script);

@@ -50,7 +50,7 @@ impl SummaryFile {
     }
 
     /// Writes `summary` in the place of what is there, as JSON.
-    pub(crate) fn write(mut self, summary: &Summary) -> Result<(), Failure> {
+    pub(crate) fn write(mut self, summary: &impl Serialize) -> Result<(), Failure> {
         let written = serde_json::to_string_pretty(summary).map_err(Into::into).and_then(|text| {
             // A pipe or a device has no length.
             if self.file.metadata()?.is_file() {

@@ -8,6 +8,7 @@
 //! | [`engine`] | what carries audio between the parts of a program: tasks, events, modules, transforms, metrics |
 //! | [`io`] | sources and sinks: files, standard streams, synthetic signals |
 //! | [`pitch`] | the pitch tracker |
+//! | [`flow_file`] | flows in writing: checked, drawn, built; the guide is [Flow files](flow_files) |
 //! | [`nodes`] | what is done with audio in a flow: pitch, level, gain, any sink |
 //! | [`runtime`] | the threads that flows run on, inputs that read sources; priorities and memory |
 //!
@@ -18,11 +19,15 @@ pub use pcmflow_engine as engine;
 pub use pcmflow_io as io;
 pub use pcmflow_pitch as pitch;
 
+pub mod flow_file;
 pub mod nodes;
 pub mod runtime;
 
 #[doc = include_str!("../docs/choosing-a-buffer.md")]
 pub mod choosing_a_buffer {}
+
+#[doc = include_str!("../docs/flow-files.md")]
+pub mod flow_files {}
 
 /// The README's code, so that it is tested with the rest.
 #[cfg(doctest)]

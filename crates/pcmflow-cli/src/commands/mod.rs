@@ -1,10 +1,13 @@
 //! One file per command.
 
+pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod graph;
 pub(crate) mod info;
 pub(crate) mod level;
 pub(crate) mod pipe;
 pub(crate) mod pitch;
+pub(crate) mod run;
 
 use crate::failure::{Failure, Outcome};
 use pcmflow::core::ledger::Gap;

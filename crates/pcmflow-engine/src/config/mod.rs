@@ -30,7 +30,8 @@ pub use error::{ConfigError, ConfigErrors};
 pub use key::{Key, Origin};
 pub use load::Sources;
 pub(crate) use load::unknown_key;
-pub(crate) use nearest::{nearest, printable, shown};
+pub(crate) use nearest::printable;
+pub use nearest::{nearest, shown};
 pub use store::{ConfigChange, ConfigStore, ConfigUsers};
 pub use tree::{
     AlertsConfig, AudioConfig, Config, ConsoleConfig, EventsConfig, FlowConfig, MemoryConfig, MetricsConfig,

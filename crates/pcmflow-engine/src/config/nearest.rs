@@ -3,7 +3,14 @@
 /// The word nearest to `written`, if one is near: an edit for every three letters at the most.
 ///
 /// An edit is a letter too many, one missing, one for another, or two neighbours swapped.
-pub(crate) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+///
+/// ```
+/// use pcmflow_engine::config::nearest;
+/// assert_eq!(nearest("statsu", ["start", "status", "stop"]), Some("status"));
+/// ```
+///
+/// Not RT-safe: allocates.
+pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written: Vec<char> = written.chars().take(NEAR_CHARS_MAX + 1).flat_map(char::to_lowercase).collect();
     if written.len() > NEAR_CHARS_MAX {
         return None;
@@ -52,8 +59,10 @@ pub(crate) fn printable(written: &str) -> String {
     text
 }
 
-/// The same for a message: cut where it is long.
-pub(crate) fn shown(written: &str) -> String {
+/// What somebody wrote, fit for a message: without what would disturb a terminal, and cut where it is long.
+///
+/// Not RT-safe: allocates.
+pub fn shown(written: &str) -> String {
     const CHARS_MAX: usize = 60;
     let written = written.trim();
     match written.char_indices().nth(CHARS_MAX) {

@@ -67,7 +67,7 @@ pub struct ConfigChange {
 /// let store = ConfigStore::new(Config::default());
 /// let before = store.current();
 /// store.change(&[("flow.strategy", "block")], &mut ())?;
-/// assert_eq!(before.flow.strategy.to_string(), "drop-oldest"); // who holds it keeps it
+/// assert_eq!(before.flow.strategy.to_string(), "adaptive"); // who holds it keeps it
 /// assert_eq!(store.current().flow.strategy.to_string(), "block");
 /// # Ok::<(), pcmflow_engine::config::ConfigErrors>(())
 /// ```

@@ -370,7 +370,7 @@ fn a_change_applies_as_a_whole_or_not_at_all() {
     assert!(Arc::ptr_eq(&after, &change.config));
     assert_eq!(
         (before.flow.strategy, after.flow.strategy),
-        (pressure::Strategy::DropOldest, pressure::Strategy::Block)
+        (pressure::Strategy::Adaptive, pressure::Strategy::Block)
     );
     assert_eq!(after.origin("alerts.hold_ms"), Origin::Change);
     assert_eq!(after.origin("audio.channels"), Origin::Default, "it was 2 already");

@@ -64,7 +64,7 @@ define! {
     /// What a pipeline does where its own settings don't say.
     flow: FlowConfig {
         /// What is done under back-pressure.
-        LIVE strategy: Strategy = Strategy::DropOldest, word(STRATEGIES);
+        LIVE strategy: Strategy = Strategy::Adaptive, word(STRATEGIES);
         /// Back-pressure begins at this fill of a link.
         LIVE pressure_on_percent: u8 = 90, number(1, 100);
         /// It ends at this fill.

@@ -251,8 +251,12 @@ impl Inlet {
         self.cell.receiver.arm();
     }
 
-    /// Wakes the other end if it waits for room; publishes what was taken.
-    pub(super) fn notify(&mut self) {
+    /// Wakes the other end if it waits for room, and publishes what was taken; where this end `comes_again` only once half of the
+    /// link is free.
+    pub(super) fn notify(&mut self, comes_again: bool) {
+        if comes_again && 2 * self.gauge.occupancy() > self.gauge.capacity() {
+            return;
+        }
         if std::mem::take(&mut self.moved) {
             self.cell.taken.publish(&self.taken);
             self.cell.sender.notify();

@@ -79,6 +79,8 @@ pub(super) struct NodeTask {
     pub(super) meter: Option<Meter>,
     /// What a source gave last.
     format: Option<StreamFormat>,
+    /// The time, as it was when the poll began or its last call ended: asking costs as much as moving a chunk.
+    now_ns: u64,
     registered: bool,
     /// Where it begins on the timeline is known.
     begun: bool,
@@ -107,6 +109,7 @@ impl NodeTask {
             edits,
             meter: None,
             format: None,
+            now_ns: 0,
             registered: false,
             begun: false,
             pool,
@@ -200,13 +203,13 @@ impl NodeTask {
 
     /// What runs, and where it gives what it makes.
     fn parts<'a>(&'a mut self, cx: &'a mut Cx<'_>) -> (&'a mut Work, Out<'a>) {
-        let Self { work, outlets, given, pool, meter, format, cell, .. } = self;
+        let Self { work, outlets, given, pool, meter, format, cell, now_ns, .. } = self;
         let role = match work {
             Work::Source(_) => Role::Source,
             Work::Sink(_) => Role::Sink,
             Work::Node(_) | Work::Gone => Role::Node,
         };
-        let at_ns = cx.now_ns();
+        let at_ns = *now_ns;
         let (clock, waker, events) = (cx.clock, cx.waker, cx.events.as_deref_mut());
         let (id, meter) = (cell.id, meter.as_mut());
         (work, Out { outlets, given, pool, clock, waker, events, meter, id, at_ns, role, format })
@@ -220,6 +223,7 @@ impl NodeTask {
     ) -> bool {
         let (Work::Node(node) | Work::Sink(node), mut out) = self.parts(cx) else { return false };
         let called = catching(|| what(&mut **node, &mut out));
+        self.now_ns = cx.now_ns();
         self.passed(called, cx).is_some()
     }
 
@@ -262,6 +266,7 @@ impl NodeTask {
         }
         if let (Work::Source(source), mut out) = self.parts(cx) {
             let polled = catching(|| source.poll(&mut out));
+            self.now_ns = cx.now_ns();
             return match self.passed(polled, cx) {
                 Some(Inflowed::More) => Step::Moved,
                 Some(Inflowed::Until(ns)) => Step::Until(ns),
@@ -304,7 +309,7 @@ impl NodeTask {
     fn take(&mut self, at: usize, cx: &mut Cx<'_>) -> bool {
         let Some((input, inlet)) = self.inlets.get_mut(at) else { return false };
         let (input, own_clock) = (*input, inlet.own_clock);
-        match inlet.take(&self.pool, cx.now_ns(), cx) {
+        match inlet.take(&self.pool, self.now_ns, cx) {
             Taken::Nothing => return false,
             Taken::Moved => self.give(at, input, cx),
             Taken::Cut(_, unaccounted) if own_clock => self.followed.cut(unaccounted),
@@ -356,7 +361,7 @@ impl NodeTask {
                     if sink {
                         self.given.deliver(position, span);
                         if let Some(meter) = &mut self.meter {
-                            meter.health.block(span.0, cx.now_ns().saturating_sub(oldest_ns));
+                            meter.health.block(span.0, self.now_ns.saturating_sub(oldest_ns));
                         }
                     }
                 }
@@ -485,11 +490,12 @@ impl NodeTask {
         self.outlets.iter().chain(&self.leaving).for_each(Outlet::arm);
     }
 
-    fn work(&mut self, began_ns: u64, cx: &mut Cx<'_>) -> Poll {
+    fn work(&mut self, cx: &mut Cx<'_>) -> Poll {
+        let began_ns = self.now_ns;
         let mut armed = false;
         loop {
             self.flush();
-            let now_ns = cx.now_ns();
+            let now_ns = self.now_ns;
             let mut wait = Poll::Idle;
             if self.phase == Phase::Ending {
                 if self.leaving.is_empty() {
@@ -551,14 +557,18 @@ fn lose_between(
 
 impl Task for NodeTask {
     fn poll(&mut self, cx: &mut Cx<'_>) -> Poll {
-        let began_ns = cx.now_ns();
+        let began_ns = cx.began_ns();
+        self.now_ns = began_ns;
         self.inlets.iter_mut().for_each(|(_, inlet)| inlet.look());
         self.take_edits(cx);
-        let polled = self.work(began_ns, cx);
-        let now_ns = cx.now_ns();
+        let polled = self.work(cx);
+        let now_ns = self.now_ns;
         self.cell.given.publish(&self.given);
+        // Who comes again at once need not wake for each place that is free: two that wake each other for every chunk sleep more than
+        // they work. Who is about to wait must, as it may wait for what the other one holds.
+        let comes_again = polled == Poll::Again;
         for (_, inlet) in &mut self.inlets {
-            inlet.notify();
+            inlet.notify(comes_again);
         }
         for outlet in self.outlets.iter_mut().chain(&mut self.leaving) {
             outlet_news::tell(outlet, now_ns, cx);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// ```
 /// use pcmflow_engine::metrics::Alert;
-/// let json = r#"{"rule":"loss","subject":"link mic","since_ns":5,"value":1,"reason":"link mic: loss in 10 s"}"#;
+/// let json = r#"{"rule":"loss","subject":"link mic","since_ns":5,"value":1,"limit":1,"reason":"link mic: loss in 10 s"}"#;
 /// let alert: Alert = serde_json::from_str(json)?;
 /// assert_eq!((alert.rule.as_str(), alert.since_ns), ("loss", 5));
 /// # Ok::<(), serde_json::Error>(())

@@ -93,6 +93,8 @@ pub struct Cx<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) waker: &'a Waker,
     pub(crate) events: Option<&'a mut Publisher>,
+    /// When the poll began, where whoever polls has asked the clock for it.
+    pub(crate) began_ns: Option<u64>,
     budget: u32,
 }
 
@@ -101,7 +103,7 @@ impl<'a> Cx<'a> {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn new(clock: &'a dyn Clock, waker: &'a Waker, budget: u32) -> Self {
-        Self { clock, waker, events: None, budget }
+        Self { clock, waker, events: None, began_ns: None, budget }
     }
 
     /// With what publishes.
@@ -109,6 +111,11 @@ impl<'a> Cx<'a> {
     /// RT-safe: wait-free, no allocation.
     pub fn publishing(self, events: Option<&'a mut Publisher>) -> Self {
         Self { events, ..self }
+    }
+
+    /// When the poll began: the clock is asked only where whoever polls has not.
+    pub(crate) fn began_ns(&self) -> u64 {
+        self.began_ns.unwrap_or_else(|| self.clock.now_ns())
     }
 
     /// The time now, in nanoseconds of the driver's clock: a poll sees time pass within itself.

@@ -284,6 +284,7 @@ impl Executor {
         self.polls[priority.index()] += 1;
         self.shared.polling.begin(index, now_ns);
         let mut cx = Cx::new(clock, waker, Self::BUDGET).publishing(self.events.as_mut());
+        cx.began_ns = Some(now_ns);
         let polled = catching(|| task.poll(&mut cx));
         self.shared.polling.end();
         if mutant("poll-clears-afterwards") {

@@ -141,7 +141,8 @@ impl Worker {
             let _ = sleeper.set(thread::current());
             let raised = real_time.map(RealTime::raise);
             let _ = grant.send(raised.as_ref().map(|guard| guard.granted()));
-            drive(executor, clock, &asked, &told, one);
+            let nap_ns = if raised.is_some() { 0 } else { NAP_NS };
+            drive(executor, clock, &asked, &told, one, nap_ns);
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run);
         let thread = thread.map_err(|error| WorkerError::Thread { name, error })?;
@@ -217,8 +218,12 @@ impl Drop for Worker {
     }
 }
 
-/// With `one`, ends when the only task is over.
-fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool) {
+/// A thread that did not ask for real-time scheduling sleeps so long at least: Linux lets it sleep that much longer anyway (its timer
+/// slack), and what is due meanwhile is done together, instead of with a sleep of its own for each.
+const NAP_NS: u64 = 50_000;
+
+/// With `one`, ends when the only task is over; sleeps for `nap_ns` at least, unless it is woken.
+fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool, nap_ns: u64) {
     let mut known = 0;
     while !stop.is_asked() {
         let rest = executor.run(&clock);
@@ -241,7 +246,7 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one
             Rest::Until(due_ns) => {
                 let left_ns = due_ns.saturating_sub(clock.now_ns());
                 if left_ns > 0 {
-                    thread::park_timeout(Duration::from_nanos(left_ns));
+                    thread::park_timeout(Duration::from_nanos(left_ns.max(nap_ns)));
                 }
             }
             Rest::No | Rest::UntilWoken => thread::park(),

@@ -188,9 +188,11 @@ fn peak(samples: &[f32]) -> f32 {
     samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
 }
 
+/// Optimised, as in the deep tier, in twelve minutes of the sources' time; where that takes a minute of ours, in three.
 #[test]
-fn twelve_minutes_at_400_millionths_apart_lose_nothing_and_stay_clean() {
-    for (ppm, secs) in [(200.0, 720), (-200.0, 240)] {
+fn minutes_at_400_millionths_apart_lose_nothing_and_stay_clean() {
+    let long = if cfg!(debug_assertions) { 180 } else { 720 };
+    for (ppm, secs) in [(200.0, long), (-200.0, 180)] {
         let mut place =
             meeting(Device::new(ppm, 480, 0.0, secs), Device::new(-ppm, 256, 0.5, secs), Combine::Sum, true);
         let (mut worst_ppm, mut worst_ms): (f64, f64) = (0.0, 0.0);

@@ -1,0 +1,79 @@
+//! `pcmflow config`: the configuration checked, shown and explained. Other commands load theirs here.
+
+use super::print;
+use crate::args::{ConfigArgs, ConfigCommand};
+use crate::failure::{Failure, Outcome};
+use pcmflow::engine::config::{Config, Key, Sources};
+use pcmflow::engine::console::{Answer, Cell, Table};
+use std::path::PathBuf;
+
+pub(crate) fn run(command: &ConfigCommand) -> Result<Outcome, Failure> {
+    match command {
+        ConfigCommand::Check { file, config } => {
+            if file.is_some() && config.config.is_some() {
+                return Err(Failure::Usage(
+                    "the configuration file is named twice: leave --config out".into(),
+                ));
+            }
+            load_from(file.clone(), config)?;
+            print(b"the configuration is right\n")
+        }
+        ConfigCommand::Show { json, config } => {
+            let config = load(config)?;
+            match json {
+                true => print(shown(&config).as_bytes()),
+                false => print(config.show().as_bytes()),
+            }
+        }
+        ConfigCommand::Schema { json, toml } => {
+            let text = match (json, toml) {
+                (true, _) => serde_json::to_string_pretty(Config::schema()).unwrap_or_default() + "\n",
+                (_, true) => Config::template(),
+                _ => table(),
+            };
+            print(text.as_bytes())
+        }
+    }
+}
+
+/// The configuration of file, environment and flags.
+pub(crate) fn load(args: &ConfigArgs) -> Result<Config, Failure> {
+    load_from(None, args)
+}
+
+fn load_from(file: Option<PathBuf>, args: &ConfigArgs) -> Result<Config, Failure> {
+    let named = file.or_else(|| args.config.clone());
+    let named = named
+        .or_else(|| std::env::var_os("PCMFLOW_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
+    let toml = match named {
+        None => String::new(),
+        Some(path) => std::fs::read_to_string(&path)
+            .map_err(|error| Failure::Read { file: path.display().to_string(), error })?,
+    };
+    // What is not UTF-8 is no value of any key.
+    let text = |text: std::ffi::OsString| text.into_string().ok();
+    let environment = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+    let sources = Sources { toml, environment: environment.collect(), flags: args.set.clone() };
+    Config::load(&sources).map_err(Failure::Config)
+}
+
+/// Every key with its value and where that comes from, as JSON.
+fn shown(config: &Config) -> String {
+    let entry = |key: &Key| {
+        let value = config.get(key.name).and_then(|value| serde_json::to_value(value).ok());
+        let entry = serde_json::json!({ "value": value, "from": config.origin(key.name).to_string() });
+        (key.name.to_owned(), entry)
+    };
+    let keys: serde_json::Map<_, _> = Config::schema().iter().map(entry).collect();
+    serde_json::to_string_pretty(&keys).unwrap_or_default() + "\n"
+}
+
+fn table() -> String {
+    let mut table = Table::new(["key", "default", "allowed", "changes while running", "meaning"]);
+    for key in Config::schema() {
+        let live = if key.live { "yes" } else { "no" };
+        let cells = [key.name.to_owned(), key.default_value().to_string(), key.allowed.to_string()];
+        table.row(cells.into_iter().map(Cell::from).chain([Cell::from(live), Cell::from(key.doc)]));
+    }
+    Answer::table(table).to_string()
+}

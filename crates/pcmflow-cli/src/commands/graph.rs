@@ -1,0 +1,47 @@
+//! `pcmflow graph`: a flow file as a drawing. Inputs are opened, to know their formats; nothing is written.
+
+use super::{config, print};
+use crate::args::{ConfigArgs, GraphArgs};
+use crate::failure::{Failure, Outcome};
+use pcmflow::engine::config::Config;
+use pcmflow::flow_file::FlowFile;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn run(args: &GraphArgs) -> Result<Outcome, Failure> {
+    let flow = Written::read(&args.flow, &args.config)?;
+    let plan = flow.file.plan(&flow.folder, &mut |node, folder| node.open(folder));
+    let graph = plan.map_err(|errors| Failure::FlowFile { file: flow.name, errors })?.graph;
+    let drawing = if args.mermaid { graph.to_mermaid() } else { graph.to_dot() };
+    print(drawing.as_bytes())
+}
+
+/// A flow file, and the configuration beside it.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) file: FlowFile,
+    pub(crate) config: Config,
+    /// From where its paths are seen.
+    pub(crate) folder: PathBuf,
+    /// As it can be printed.
+    pub(crate) name: String,
+}
+
+impl Written {
+    pub(crate) fn read(path: &Path, args: &ConfigArgs) -> Result<Self, Failure> {
+        let config = config::load(args)?;
+        let name = path.display().to_string();
+        // One byte more than may be, so that it is told to be too long and not cut.
+        let most = FlowFile::BYTES_MAX as u64 + 1;
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(most).read_to_end(&mut bytes))
+            .map_err(|error| Failure::Read { file: name.clone(), error })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::Usage(format!("{name}: a flow file is TOML, and this is no text")))?;
+        let file = FlowFile::parse(&text, &config.flow)
+            .map_err(|errors| Failure::FlowFile { file: name.clone(), errors })?;
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self { file, config, folder, name })
+    }
+}

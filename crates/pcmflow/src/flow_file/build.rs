@@ -1,0 +1,239 @@
+//! From a plan to a flow that can be started: inputs and nodes are made, outputs created.
+
+use super::kinds::{GAPS, MISSING, PACES};
+use super::lines::{self, LevelLines, Lines, PitchLines};
+use super::{Feed, FlowFile, FlowNode, FlowPlan, Role};
+use crate::core::block::{BlockSize, BlockSizeError};
+use crate::core::format::{ByteOrder, Frames, SampleEncoding, SampleFormat, SampleRate};
+use crate::core::stream::Overflow;
+use crate::engine::config::AudioConfig;
+use crate::engine::flow::{FlowError, Join, Missing as MissingInput, Node, NodeError, Out};
+use crate::engine::session::{Session, SessionError};
+use crate::engine::transform::Shape;
+use crate::io::{NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
+use crate::nodes::{GainError, GainNode, LevelNode, Missing, PitchNode, PitchPace, SinkNode};
+use crate::pitch::{PitchConfig, PitchError};
+use crate::runtime::{Clock, Input, InputConfig, InputError, Pacing};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::PoisonError;
+
+/// Why a flow that fits together can't be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An output can't be created: see there.
+    #[error("node {node}: {reason}")]
+    Output {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: SinkError,
+    },
+    /// What comes has no pitch that could be tracked.
+    #[error("node {node}: {reason}")]
+    Pitch {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: PitchError,
+    },
+    /// There is no such gain.
+    #[error("node {node}: {reason}")]
+    Gain {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: GainError,
+    },
+    /// An input's blocks can't be such.
+    #[error("node {node}: {reason}")]
+    Block {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: BlockSizeError,
+    },
+    /// An input can't be made.
+    #[error("node {node}: {reason}")]
+    Input {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: InputError,
+    },
+    /// The flow refuses it.
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    /// The session refuses it.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The plan is of another file.
+    #[error("node {node}: the plan knows nothing of it; plan the file again")]
+    Unplanned {
+        /// The node.
+        node: String,
+    },
+}
+
+/// Passes on what comes; the pipeline before it changes its shape.
+struct Pass;
+
+impl Node for Pass {
+    fn chunk(
+        &mut self,
+        _: usize,
+        chunk: crate::core::chunk::AudioChunk,
+        out: &mut Out<'_>,
+    ) -> Result<(), NodeError> {
+        out.chunk(chunk);
+        Ok(())
+    }
+}
+
+/// What a node is made with.
+struct Made<'a> {
+    folder: &'a Path,
+    /// What comes to it.
+    shape: Shape,
+    /// Whose frames positions count.
+    source_rate: SampleRate,
+    /// Whether that source keeps time.
+    live: bool,
+}
+
+impl FlowPlan {
+    /// Makes the inputs and the nodes of `file`, of which this is the plan, and brings them into `session`, which is to be driven
+    /// by `clock`; outputs are created. Returns the inputs, by name.
+    ///
+    /// Not RT-safe: allocates, and makes system calls.
+    ///
+    /// # Errors
+    /// [`BuildError`] for the first that can't be had.
+    pub fn build(
+        mut self,
+        file: &FlowFile,
+        folder: &Path,
+        session: &mut Session,
+        clock: Clock,
+    ) -> Result<BTreeMap<String, Feed>, BuildError> {
+        let config = session.config();
+        let flow = session.flow();
+        let mut feeds = BTreeMap::new();
+        let rates: BTreeMap<String, SampleRate> =
+            self.sources.iter().map(|(name, source)| (name.clone(), source.format().rate)).collect();
+        for node in &file.nodes {
+            let unplanned = || BuildError::Unplanned { node: node.name.clone() };
+            if node.kind.role == Role::Source {
+                let source = self.sources.remove(&node.name).ok_or_else(unplanned)?;
+                let settings = node.input(&config.audio)?;
+                let reason = |reason| BuildError::Input { node: node.name.clone(), reason };
+                let (input, inflow) = Input::new(&node.name, source, settings, clock).map_err(reason)?;
+                let shape = Shape::new(input.format());
+                let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
+                flow.add_source(&node.name, shape, input.is_live(), Box::new(inflow))?;
+                drop(flow);
+                let feed = Feed::new(input);
+                session.add_input(&node.name, Box::new(feed.clone()))?;
+                feeds.insert(node.name.clone(), feed);
+                continue;
+            }
+            let origin = self.origins.get(&node.name).ok_or_else(unplanned)?;
+            let made = Made {
+                folder,
+                shape: *self.shapes.get(&node.name).ok_or_else(unplanned)?,
+                source_rate: *rates.get(origin).ok_or_else(unplanned)?,
+                live: file.nodes.iter().any(|node| node.name == *origin && node.is_live()),
+            };
+            let ports = self.graph.nodes().find(|(name, _)| *name == node.name).map(|(_, ports)| *ports);
+            let ports = ports.ok_or_else(unplanned)?;
+            let built = node.build(&made)?;
+            flow.lock().unwrap_or_else(PoisonError::into_inner).add_node(&node.name, ports, built)?;
+        }
+        let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
+        for pipeline in &file.pipelines {
+            flow.connect(pipeline.config.clone())?;
+        }
+        drop(flow);
+        Ok(feeds)
+    }
+}
+
+impl FlowNode {
+    /// How it is read, if it is a source.
+    fn input(&self, audio: &AudioConfig) -> Result<InputConfig, BuildError> {
+        let paces = [Pacing::Fast, Pacing::RealTime, Pacing::Live];
+        let pacing = PACES.iter().zip(paces).find(|(name, _)| self.values.text("pace") == Some(name));
+        let block = self.values.whole("block_frames").unwrap_or(audio.block_frames);
+        let block = BlockSize::new(Frames(block))
+            .map_err(|reason| BuildError::Block { node: self.name.clone(), reason })?;
+        Ok(InputConfig {
+            block,
+            pacing: pacing.map_or(Pacing::Fast, |(_, pacing)| pacing),
+            overflow: self.values.word("overflow", Overflow::ALL).unwrap_or(audio.overflow),
+        })
+    }
+
+    fn build(&self, made: &Made<'_>) -> Result<Box<dyn Node>, BuildError> {
+        let (node, format) = (|| self.name.clone(), made.shape.format);
+        let output = |reason| BuildError::Output { node: node(), reason };
+        // Standard output has no path.
+        let path = self.path(made.folder);
+        let lines = || lines::output(path.as_deref()).map_err(output);
+        let gaps = match self.values.text("gaps") {
+            Some(gaps) if gaps == GAPS[1] => Missing::Cut,
+            _ => Missing::Silence,
+        };
+        let sink =
+            |sink: Box<dyn Sink>| -> Box<dyn Node> { Box::new(SinkNode::new(sink, made.source_rate, gaps)) };
+        Ok(match self.kind.name {
+            "gain" => {
+                let gain = GainNode::new(self.values.number("db").unwrap_or(0.0) as f32);
+                Box::new(gain.map_err(|reason| BuildError::Gain { node: node(), reason })?)
+            }
+            "join" => {
+                let missing: MissingInput = self.values.word("missing", &MISSING).unwrap_or_default();
+                Box::new(Join::new(self.values.small("inputs").unwrap_or(2), format, missing))
+            }
+            "pitch" => {
+                let lines = match self.values.text("form") {
+                    Some("csv") => Lines::pitch_csv(&self.name, lines()?, made.live).map_err(output)?,
+                    _ => Lines::json(&self.name, lines()?, made.live),
+                };
+                let pace = if made.live { PitchPace::Live } else { PitchPace::Fast };
+                let node =
+                    PitchNode::new(PitchConfig::new(format.rate), made.source_rate, pace, PitchLines(lines));
+                Box::new(node.map_err(|reason| BuildError::Pitch { node: self.name.clone(), reason })?)
+            }
+            "level" => {
+                let lines = Lines::json(&self.name, lines()?, made.live);
+                Box::new(LevelNode::new(LevelLines { lines, source_rate: made.source_rate }))
+            }
+            "wav" => {
+                let wav = self.values.word("format", &WavFormat::ALL).unwrap_or_default();
+                sink(Box::new(WavSink::create(path.unwrap_or_default(), wav, format).map_err(output)?))
+            }
+            "raw" => {
+                let encoding = self.values.word("encoding", &SampleEncoding::ALL);
+                // What the table of kinds has where nothing was said.
+                let s16le = SampleEncoding { format: SampleFormat::S16, order: ByteOrder::Little };
+                let encoding = encoding.unwrap_or(s16le);
+                match path {
+                    None => {
+                        sink(Box::new(RawSink::new(std::io::stdout(), "standard output", encoding, format)))
+                    }
+                    Some(path) => {
+                        let name = path.display().to_string();
+                        let file = File::create(&path)
+                            .map_err(|source| output(SinkError::Create { name: name.clone(), source }))?;
+                        sink(Box::new(RawSink::new(BufWriter::new(file), &name, encoding, format)))
+                    }
+                }
+            }
+            "discard" => sink(Box::new(NoneSink::new(format))),
+            _ => Box::new(Pass),
+        })
+    }
+}

@@ -1,0 +1,325 @@
+//! From nodes and pipelines to a graph in which everything fits: opens the inputs, and nothing else.
+
+use super::parameter::Accepts;
+use super::{FlowFile, FlowFileError, FlowFileErrors, FlowNode, OpenError, Role, Wrong};
+use crate::core::format::{Frames, SampleEncoding, StreamFormat};
+use crate::engine::flow::{Graph, Output, Ports};
+use crate::engine::transform::Shape;
+use crate::io::{RawFormat, Source, SynthSpec, open_file, open_reader};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// An open input, or why it is not.
+pub type Opened = Result<Box<dyn Source>, OpenError>;
+
+/// A flow that fits together, with its inputs open.
+pub struct FlowPlan {
+    /// Formats, plans and delays.
+    pub graph: Graph,
+    /// The open inputs, by the name of their node.
+    pub sources: BTreeMap<String, Box<dyn Source>>,
+    /// What comes to each node's first input; not of sources.
+    pub shapes: BTreeMap<String, Shape>,
+    /// From which source each node's first input comes: positions count that one's frames.
+    pub origins: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for FlowPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowPlan")
+            .field("graph", &self.graph)
+            .field("shapes", &self.shapes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FlowNode {
+    /// Opens the input that this node is; its path is seen from `folder`.
+    ///
+    /// Not RT-safe: makes system calls, and waits for the first bytes of standard input.
+    ///
+    /// # Errors
+    /// [`OpenError`] where that fails.
+    pub fn open(&self, folder: &Path) -> Opened {
+        let text = |key| self.values.text(key).unwrap_or_default();
+        match self.kind.name {
+            "file" => Ok(Box::new(open_file(folder.join(text("path")))?)),
+            "stdin" => {
+                let stdin = std::io::stdin();
+                if stdin.is_terminal() {
+                    return Err(OpenError::Terminal);
+                }
+                Ok(Box::new(open_reader(stdin, "standard input", self.raw())?))
+            }
+            "synth" => Ok(Box::new(text("signal").parse::<SynthSpec>()?.source()?)),
+            kind => Err(OpenError::Refused(format!("{kind} is no source"))),
+        }
+    }
+
+    /// Raw PCM, where it is declared.
+    fn raw(&self) -> Option<RawFormat> {
+        let encoding = self.values.word("encoding", &SampleEncoding::ALL)?;
+        let rate_hz = self.values.small("rate_hz").unwrap_or(48_000);
+        let format = StreamFormat::new(rate_hz, self.values.small("channels").unwrap_or(1)).ok()?;
+        Some(RawFormat { encoding, format })
+    }
+
+    /// What it reads or writes.
+    fn claim(&self, folder: &Path) -> Option<Claim<'_>> {
+        let claim = |place, does| Claim { node: self, place, does };
+        if self.kind.name == "stdin" {
+            return Some(claim(Place::Standard, "reads"));
+        }
+        self.kind.parameters.iter().find_map(|parameter| {
+            let path = self.values.text(parameter.name)?;
+            match parameter.accepts {
+                Accepts::Input => Some(claim(Place::File(folder.join(path)), "reads")),
+                Accepts::OutputOrStandard if path == "-" => Some(claim(Place::Standard, "writes to")),
+                Accepts::Output | Accepts::OutputOrStandard => {
+                    Some(claim(Place::File(folder.join(path)), "writes to"))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether it shares standard output with its like: lines that are whole, each with the node's name.
+    fn shares_lines(&self) -> bool {
+        self.kind.role == Role::Consumer && self.values.text("form") != Some("csv")
+    }
+
+    /// Whether it writes to standard output.
+    ///
+    /// Not RT-safe: meant for set-up.
+    pub fn writes_standard_output(&self) -> bool {
+        matches!(self.claim(Path::new("")), Some(Claim { place: Place::Standard, does: "writes to", .. }))
+    }
+
+    /// The file that it reads or writes.
+    ///
+    /// Not RT-safe: meant for set-up.
+    pub fn path(&self, folder: &Path) -> Option<PathBuf> {
+        match self.claim(folder)?.place {
+            Place::File(path) => Some(path),
+            Place::Standard => None,
+        }
+    }
+}
+
+enum Place {
+    Standard,
+    File(PathBuf),
+}
+
+struct Claim<'a> {
+    node: &'a FlowNode,
+    place: Place,
+    does: &'static str,
+}
+
+impl Claim<'_> {
+    fn clashes(&self, other: &Claim<'_>) -> bool {
+        if self.does == "reads" && other.does == "reads" {
+            // One file may be read twice, standard input can't.
+            return matches!((&self.place, &other.place), (Place::Standard, Place::Standard));
+        }
+        match (&self.place, &other.place) {
+            (Place::Standard, Place::Standard) => {
+                self.does == other.does && !(self.node.shares_lines() && other.node.shares_lines())
+            }
+            (Place::File(one), Place::File(two)) => is_same_file(one, two),
+            _ => false,
+        }
+    }
+
+    fn shown(&self) -> String {
+        match &self.place {
+            Place::Standard if self.does == "reads" => "standard input".to_owned(),
+            Place::Standard => "standard output".to_owned(),
+            Place::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// Whether both names lead to one file, or would. Devices such as `/dev/null` are nobody's.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| path.metadata().is_ok_and(|found| !found.is_file() && !is_pipe(&found));
+    if device(one) || device(other) {
+        return false;
+    }
+    // What is not there yet is told apart by the folder that it will be in.
+    let resolved = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    #[cfg(unix)]
+    if let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) {
+        use std::os::unix::fs::MetadataExt;
+        return (a.dev(), a.ino()) == (b.dev(), b.ino());
+    }
+    one == other || matches!((resolved(one), resolved(other)), (Some(a), Some(b)) if a == b)
+}
+
+#[cfg(unix)]
+fn is_pipe(found: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    found.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+impl FlowFile {
+    /// Opens the inputs by `open`, which is [`FlowNode::open`] unless there is a reason for another, and works out the graph;
+    /// paths are seen from `folder`. Outputs are not touched.
+    ///
+    /// Not RT-safe: allocates, and makes system calls.
+    ///
+    /// # Errors
+    /// [`FlowFileErrors`] with all that does not fit, and all that can't be opened. Nothing is opened where names or connections
+    /// are wrong already.
+    pub fn plan(
+        &self,
+        folder: &Path,
+        open: &mut dyn FnMut(&FlowNode, &Path) -> Opened,
+    ) -> Result<FlowPlan, FlowFileErrors> {
+        let errors = self.connections(folder);
+        if !errors.is_empty() {
+            return Err(FlowFileErrors::of(errors));
+        }
+        let mut errors = Vec::new();
+        let (mut sources, mut ports) = (BTreeMap::new(), BTreeMap::new());
+        for node in self.nodes.iter().filter(|node| node.kind.role == Role::Source) {
+            match open(node, folder) {
+                Ok(source) => {
+                    ports.insert(node.name.as_str(), Ports::source(Shape::new(source.format())));
+                    sources.insert(node.name.clone(), source);
+                }
+                Err(reason) => {
+                    errors
+                        .push(FlowFileError::new(node.line, Wrong::Open { node: node.name.clone(), reason }));
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(FlowFileErrors::of(errors));
+        }
+        let mut graph = Graph::default();
+        let (mut shapes, mut origins) = (BTreeMap::new(), BTreeMap::new());
+        for node in self.in_order() {
+            let input = self.into(&node.name, 0).and_then(|pipeline| {
+                let from = ports.get(pipeline.config.from.as_str())?;
+                let given = match from.output {
+                    Output::Shape(shape) => shape,
+                    _ => *shapes.get(&pipeline.config.from)?,
+                };
+                let format = pipeline.config.format.and_then(|format| format.format().ok());
+                let block = pipeline.config.block_frames.map(Frames);
+                Some(Shape { format: format.unwrap_or(given.format), block: block.or(given.block) })
+            });
+            let before =
+                self.into(&node.name, 0).and_then(|pipeline| origins.get(&pipeline.config.from).cloned());
+            origins.insert(node.name.clone(), before.unwrap_or_else(|| node.name.clone()));
+            let own = match ports.get(node.name.as_str()) {
+                Some(own) => *own,
+                None => (node.kind.ports)(&node.values, input),
+            };
+            ports.insert(node.name.as_str(), own);
+            if let Some(shape) = own.wants.map_or(input, |wants| {
+                Some(Shape { block: wants.block.or(input.and_then(|input| input.block)), ..wants })
+            }) {
+                shapes.insert(node.name.clone(), shape);
+            }
+            if let Err(error) = graph.add(&node.name, own) {
+                errors.push(FlowFileError::new(node.line, error));
+            }
+        }
+        for pipeline in &self.pipelines {
+            if let Err(error) = graph.connect(pipeline.config.clone()) {
+                errors.push(FlowFileError::new(pipeline.line, error));
+            }
+        }
+        match errors.is_empty() {
+            true => Ok(FlowPlan { graph, sources, shapes, origins }),
+            false => Err(FlowFileErrors::of(errors)),
+        }
+    }
+
+    /// The pipeline to an input of a node.
+    fn into(&self, node: &str, input: u32) -> Option<&super::FlowPipeline> {
+        self.pipelines.iter().find(|pipeline| pipeline.config.to == node && pipeline.config.input == input)
+    }
+
+    /// What is wrong with names and connections, whatever the formats are.
+    fn connections(&self, folder: &Path) -> Vec<FlowFileError> {
+        let mut errors = Vec::new();
+        // Formats are no matter here: everything takes and gives whatever comes.
+        let mut graph = Graph::default();
+        for node in &self.nodes {
+            let own = match node.kind.role {
+                Role::Source => Ports { output: Output::Same, ..Ports::default() },
+                _ => (node.kind.ports)(&node.values, None),
+            };
+            if let Err(error) = graph.add(&node.name, own) {
+                errors.push(FlowFileError::new(node.line, error));
+            }
+        }
+        for pipeline in &self.pipelines {
+            if let Err(error) = graph.connect(pipeline.config.clone()) {
+                errors.push(FlowFileError::new(pipeline.line, error));
+            }
+        }
+        // A pipeline that is wrong leaves its ends open: that is told once.
+        if errors.is_empty() {
+            let fed: BTreeSet<(&str, u32)> = self
+                .pipelines
+                .iter()
+                .map(|pipeline| (pipeline.config.to.as_str(), pipeline.config.input))
+                .collect();
+            let heard: BTreeSet<&str> =
+                self.pipelines.iter().map(|pipeline| pipeline.config.from.as_str()).collect();
+            for node in &self.nodes {
+                let own = graph.nodes().find(|(name, _)| *name == node.name).map(|(_, ports)| *ports);
+                let own = own.unwrap_or_default();
+                let (name, kind) = (|| node.name.clone(), node.kind.name);
+                for input in (0..own.inputs).filter(|input| !fed.contains(&(node.name.as_str(), *input))) {
+                    errors.push(FlowFileError::new(node.line, Wrong::Unfed { node: name(), kind, input }));
+                }
+                if own.output != Output::None && !heard.contains(node.name.as_str()) {
+                    errors.push(FlowFileError::new(node.line, Wrong::Unheard { node: name(), kind }));
+                }
+            }
+        }
+        let claims: Vec<_> = self.nodes.iter().filter_map(|node| node.claim(folder)).collect();
+        for (index, claim) in claims.iter().enumerate() {
+            if let Some(before) = claims[..index].iter().find(|before| claim.clashes(before)) {
+                let (node, other) = (claim.node.name.clone(), before.node.name.clone());
+                let (does, path) = (before.does, before.shown());
+                errors.push(FlowFileError::new(claim.node.line, Wrong::Shared { node, other, does, path }));
+            }
+        }
+        errors
+    }
+
+    /// The nodes, each behind what it is fed by. There is no cycle.
+    fn in_order(&self) -> Vec<&FlowNode> {
+        let mut waiting: Vec<&FlowNode> = self.nodes.iter().collect();
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        let mut order = Vec::new();
+        while !waiting.is_empty() {
+            let ready = |node: &&FlowNode| {
+                let mut into = self.pipelines.iter().filter(|pipeline| pipeline.config.to == node.name);
+                into.all(|pipeline| done.contains(pipeline.config.from.as_str()))
+            };
+            let Some(next) = waiting.iter().position(ready) else { break };
+            let node = waiting.remove(next);
+            done.insert(&node.name);
+            order.push(node);
+        }
+        order
+    }
+}

@@ -43,8 +43,8 @@ pub enum PitchPace {
     Fast,
 }
 
-/// Frames by which a converted stream's positions may be off, since they are rounded to frames of the source.
-const ROUNDING: u64 = 4;
+/// Frames of the source by which a converted stream's positions may be off, since they are rounded to those.
+const ROUNDING: u64 = 2;
 
 /// A sink that tracks the pitch.
 ///
@@ -126,7 +126,8 @@ impl<L: Listener<Pitched>> Node for PitchNode<L> {
         let taken_ns = out.now_ns();
         let block = Interleaved::new(chunk.samples(), chunk.channels())?;
         let mut position = Self::scaled(chunk.position(), self.source_rate, self.rate);
-        if self.rate != self.source_rate && position.0.abs_diff(self.next.0) <= ROUNDING {
+        let off = ROUNDING * u64::from(self.rate.hz().div_ceil(self.source_rate.hz()));
+        if self.rate != self.source_rate && position.0.abs_diff(self.next.0) <= off {
             position = self.next;
         }
         self.next = position + block.frames();

@@ -177,9 +177,9 @@ fn the_pitch_of_a_converted_stream_has_the_sources_times() {
     fn sine(frame: u64, hz: f32) -> f32 {
         (frame as f32 * 55.0 / hz * std::f32::consts::TAU).sin() * 0.5
     }
-    let (high, low): (fn(u64) -> f32, fn(u64) -> f32) =
-        (|frame| sine(frame, 44_100.0), |frame| sine(frame, 8_001.0));
-    for (hz, signal_of, to) in [(44_100, high, 16_000), (8_001, low, 48_000)] {
+    let high = |frame| sine(frame, 44_100.0);
+    let low = |frame| sine(frame, 8_001.0);
+    for (hz, signal_of, to) in [(44_100, high as fn(u64) -> f32, 16_000), (8_001, low, 48_000)] {
         let frames = 2 * u64::from(hz);
         let source = signal(hz, 1, frames, &[], signal_of);
         let (told, heard) = std::sync::mpsc::channel();

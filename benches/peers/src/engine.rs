@@ -35,7 +35,7 @@ pub(crate) const QUANTUM: Duration = Duration::from_nanos(2_666_667);
 /// Its tasks publish no events: a worker can not be handed a publisher yet. The coordinator does.
 pub(crate) fn worker(name: &str, clock: Clock, real_time: bool) -> Worker {
     let real_time = real_time.then(|| RealTime::every(QUANTUM));
-    let config = WorkerConfig { name: name.into(), tasks_max: Executor::TASKS_MAX, real_time };
+    let config = WorkerConfig { name: name.into(), tasks_max: Executor::TASKS_MAX, real_time, events: None };
     Worker::start(config, clock).expect("a thread for a worker")
 }
 

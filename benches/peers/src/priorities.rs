@@ -4,7 +4,7 @@
 //! kHz, stamped with the time, every 2.67 ms; what is measured is how old it is when the sink gets it. The ways take turns:
 //!
 //! - *woken*: the pipeline is Critical, on a worker of its own that asks for real-time scheduling, and whoever writes wakes the source;
-//! - *looked at*: the same, where whoever writes may wake nobody, as an audio callback: the source looks four times a block;
+//! - *looked at*: the same, where whoever writes may wake nobody, as an audio callback: the source looks every 100 µs;
 //! - *off*: woken, but Normal, on one of the shared workers; nothing asks for real-time scheduling but the thread that writes.
 
 use crate::engine::{BLOCK, Pair, QUANTUM, Turns, connect, finish, flow, format, give, granted, worker};
@@ -25,6 +25,9 @@ use std::fmt::Write as _;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::sleep;
 use std::time::Duration;
+
+/// How often a source looks whose writer wakes nobody.
+const LOOK_NS: u64 = 100_000;
 
 /// Bulk flows of each shared worker.
 const BULK: usize = 8;
@@ -159,7 +162,8 @@ fn window(
     let (mut writer, reader, _) = stream(config).expect("memory for a ring");
     let block = BlockSize::of::<BLOCK>();
     let source = match way {
-        Way::LookedAt => StreamInflow::new(reader, block),
+        Way::LookedAt => StreamInflow::new(reader, block)
+            .map(|(feed, source)| (feed, source.looking_every(LOOK_NS))),
         Way::Woken | Way::Off => StreamInflow::woken(reader, block, || {}),
     };
     let (feed, source) = source.expect("memory for a source");

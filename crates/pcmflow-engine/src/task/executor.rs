@@ -200,6 +200,14 @@ impl Executor {
         self.pending.iter().all(Pending::is_empty) && self.shared.fall_asleep()
     }
 
+    /// Whether a task was woken that was not polled since: what a driver looks at that waits a moment before it sleeps.
+    ///
+    /// Not RT-safe: a driver's.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        !self.shared.ready.is_empty()
+    }
+
     /// To be called when the driver has slept.
     ///
     /// Not RT-safe: a driver's.

@@ -222,9 +222,31 @@ impl Drop for Worker {
 /// slack), and what is due meanwhile is done together, instead of with a sleep of its own for each.
 const NAP_NS: u64 = 50_000;
 
+/// A worker whose last sleep was shorter than this waits so long for the next call before it sleeps: two that hand each other chunk after
+/// chunk would spend more time with sleeping and waking than with chunks. One that is called now and then sleeps at once.
+const PATIENCE_NS: u64 = 20_000;
+
+/// Waits a moment; returns whether somebody called meanwhile.
+fn is_called_soon(executor: &Executor, clock: Clock) -> bool {
+    let until_ns = clock.now_ns() + PATIENCE_NS;
+    loop {
+        for _ in 0..32 {
+            if executor.is_called() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if clock.now_ns() >= until_ns {
+            return false;
+        }
+    }
+}
+
 /// With `one`, ends when the only task is over; sleeps for `nap_ns` at least, unless it is woken.
 fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool, nap_ns: u64) {
     let mut known = 0;
+    let several = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    let mut expects_a_call = false;
     while !stop.is_asked() {
         let rest = executor.run(&clock);
         let (new, total) = executor.take_panics();
@@ -239,9 +261,11 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one
         {
             return;
         }
-        if rest == Rest::No || !executor.fall_asleep() {
+        if rest == Rest::No || (expects_a_call && is_called_soon(&executor, clock)) || !executor.fall_asleep()
+        {
             continue;
         }
+        let asleep_ns = clock.now_ns();
         match rest {
             Rest::Until(due_ns) => {
                 let left_ns = due_ns.saturating_sub(clock.now_ns());
@@ -252,6 +276,8 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one
             Rest::No | Rest::UntilWoken => thread::park(),
         }
         executor.wake_up();
+        expects_a_call =
+            several && executor.is_called() && clock.now_ns().saturating_sub(asleep_ns) < PATIENCE_NS;
     }
 }
 

@@ -162,8 +162,9 @@ fn window(
     let (mut writer, reader, _) = stream(config).expect("memory for a ring");
     let block = BlockSize::of::<BLOCK>();
     let source = match way {
-        Way::LookedAt => StreamInflow::new(reader, block)
-            .map(|(feed, source)| (feed, source.looking_every(LOOK_NS))),
+        Way::LookedAt => {
+            StreamInflow::new(reader, block).map(|(feed, source)| (feed, source.looking_every(LOOK_NS)))
+        }
         Way::Woken | Way::Off => StreamInflow::woken(reader, block, || {}),
     };
     let (feed, source) = source.expect("memory for a source");

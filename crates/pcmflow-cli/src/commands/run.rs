@@ -8,7 +8,7 @@ use crate::summary::SummaryFile;
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
 use pcmflow::core::ledger::{LossCause, Losses};
-use pcmflow::core::pool::BufferRecyclingPool;
+use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use pcmflow::engine::config::Config;
 use pcmflow::engine::console::{LINE_BYTES_MAX, answer};
 use pcmflow::engine::event::BusConfig;
@@ -23,6 +23,9 @@ use std::io::{BufRead, IsTerminal, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
+
+/// The largest block that a flow file can ask for, in samples: 65536 frames of 16 channels.
+const BLOCK_SAMPLES_MAX: usize = 1 << 20;
 
 /// How often the flow is looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -115,7 +118,7 @@ impl Running {
         let config = &written.config;
         let clock = Clock::start();
         let threads = Threads::start(ThreadsConfig { bus: bus(config), ..ThreadsConfig::default() }, clock)?;
-        let pool = BufferRecyclingPool::new(config.memory.pool())?;
+        let pool = BufferRecyclingPool::new(pool(config))?;
         let flow = DataFlowCoordinator::new(threads.clone(), pool);
         let failed = |error: &dyn std::fmt::Display| Failure::Node(error.to_string());
         let mut session = Session::new(flow, threads.bus().clone(), Arc::new(clock), config.clone())
@@ -143,14 +146,12 @@ impl Running {
         let mut asked: Option<Instant> = None;
         while !self.session.is_over() {
             match &lines {
-                Some(lines) => {
-                    if let Ok(line) = lines.recv_timeout(TICK) {
-                        voice.answer(&line, &mut self.session);
-                    } else if lines.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
-                        // Nobody types any more: the flow goes on.
-                        std::thread::sleep(TICK);
-                    }
-                }
+                Some(lines) => match lines.recv_timeout(TICK) {
+                    Ok(line) => voice.answer(&line, &mut self.session),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // Nobody types any more: the flow goes on.
+                    Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+                },
                 None => std::thread::sleep(TICK),
             }
             self.session.tick();
@@ -257,6 +258,21 @@ impl Running {
         }
         Ok(outcome)
     }
+}
+
+/// The pool as the configuration has it, and with larger classes, of which nothing is there before it is asked for: a flow's blocks may
+/// hold more frames, and its sources more channels, than anybody configured for.
+fn pool(config: &Config) -> PoolConfig {
+    let mut pool = config.memory.pool();
+    let largest = pool.classes.iter().map(|class| class.samples).max().unwrap_or(1);
+    let larger = std::iter::successors(Some(largest.next_power_of_two()), |samples| samples.checked_mul(2));
+    let larger =
+        larger.filter(|samples| *samples > largest).take_while(|samples| *samples <= BLOCK_SAMPLES_MAX);
+    for samples in larger.take(PoolConfig::CLASSES_MAX.saturating_sub(pool.classes.len())) {
+        let buffers_max = ClassConfig::BUFFERS_MAX.min(256);
+        pool.classes.push(ClassConfig { samples, buffers_max, buffers_prewarm: 0 });
+    }
+    pool
 }
 
 /// The bus as the configuration has it.

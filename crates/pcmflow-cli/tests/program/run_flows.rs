@@ -184,6 +184,25 @@ fn what_can_not_be_run_is_refused_before_anything_is_written() {
     pcmflow(["run", &nowhere]).end().code(1).says(&["node tape: can't create", "take.wav"]);
 }
 
+/// Whatever is allowed in a file finds a buffer, also where no class of the configuration is as large.
+#[test]
+fn blocks_and_channels_beyond_every_class_are_carried() {
+    for (signal, block_frames, frames) in
+        [("sine:440,seconds=1,channels=8", 1_024, 48_000), ("sine:440,seconds=3", 65_536, 144_000)]
+    {
+        let place = Place::new();
+        let text = format!(
+            "nodes = [{{ name = 'in', kind = 'synth', parameters = {{ signal = '{signal}' }} }}, \
+             {{ name = 'big', kind = 'convert', parameters = {{ block_frames = {block_frames} }} }}, \
+             {{ name = 'out', kind = 'discard' }}]\n\
+             pipelines = [{{ from = 'in', to = 'big' }}, {{ from = 'big', to = 'out' }}]\n"
+        );
+        let flow = place.file("flow.toml", text.as_bytes());
+        pcmflow(["run", &flow, "--summary", &place.at("books.json")]).end().code(0);
+        all_delivered(&place.json("books.json"), &["out"], frames);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_an_endless_flow_with_its_books() {

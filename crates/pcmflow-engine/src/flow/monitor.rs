@@ -67,16 +67,18 @@ impl FlowMonitor {
         Ok(Self { sampler: Sampler::new(interval_ns)?, alerts: Alerts::new(rules)?, started_ns: now_ns })
     }
 
-    /// Other intervals and rules from now on; what was sampled is kept, alerts begin anew.
+    /// Another interval and other rules from now on; what was sampled is kept. Where the rules are others, alerts begin anew.
     ///
     /// Not RT-safe: allocates.
     ///
     /// # Errors
     /// As [`new`](Self::new); nothing is changed then.
     pub fn configure(&mut self, interval_ns: u64, rules: Vec<Rule>) -> Result<(), MonitorError> {
-        let alerts = Alerts::new(rules)?;
+        let alerts = (self.alerts.rules() != rules).then(|| Alerts::new(rules)).transpose()?;
         self.sampler.set_interval(interval_ns)?;
-        self.alerts = alerts;
+        if let Some(alerts) = alerts {
+            self.alerts = alerts;
+        }
         Ok(())
     }
 

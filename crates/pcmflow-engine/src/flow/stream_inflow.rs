@@ -12,7 +12,7 @@ use pcmflow_core::block::{BlockSize, BufferAnalyzer, Step};
 use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow_core::format::{Frames, SampleRate, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
-use pcmflow_core::pool::Miss;
+use pcmflow_core::pool::{AcquireError, Miss};
 use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
 use pcmflow_core::stream::StreamReader;
 use std::fmt;
@@ -283,8 +283,11 @@ impl Inflow for StreamInflow {
         match analyzer.step() {
             Step::Block(mut block) => {
                 // No buffer within the budget: the block stays in the ring, and what the ring then loses it counts.
-                let Ok(mut buffer) = out.pool().acquire(block.samples(), Miss::Grow) else {
-                    return Ok(Inflowed::Until(out.now_ns() + LOOK_NS_MIN));
+                let mut buffer = match out.pool().acquire(block.samples(), Miss::Grow) {
+                    Ok(buffer) => buffer,
+                    // There will never be one.
+                    Err(error @ AcquireError::TooLarge { .. }) => return Err(Box::new(error)),
+                    Err(_) => return Ok(Inflowed::Until(out.now_ns() + LOOK_NS_MIN)),
                 };
                 let (timestamp_ns, complete_ns) = block.arrived_ns();
                 self.ring.deliver(block.position(), block.frames());

@@ -115,6 +115,13 @@ impl Alerts {
         Ok(Self { rules, now_ns: 0, states: BTreeMap::new() })
     }
 
+    /// The rules.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
     /// The alerts there are, by rule and subject.
     ///
     /// Not RT-safe: meant for the task that samples.

@@ -50,7 +50,7 @@ impl Block {
         match self.held.take() {
             Some(buffer) => self.give(buffer, true, emit),
             // Frames of the source that came to none.
-            None if self.track.is_behind() => match pool.acquire(0, Miss::NextClassUp) {
+            None if self.track.is_behind() => match pool.acquire(0, Miss::Grow) {
                 Ok(buffer) => self.give(buffer, true, emit),
                 Err(_) => self.track.lose(Frames::ZERO, true, LossCause::Overflow, emit),
             },
@@ -96,7 +96,7 @@ impl Transform for Block {
         let size = self.frames.samples(self.format.channels);
         let mut rest = chunk.samples();
         while !rest.is_empty() {
-            let held = self.held.take().map_or_else(|| pool.acquire(size, Miss::NextClassUp), Ok);
+            let held = self.held.take().map_or_else(|| pool.acquire(size, Miss::Grow), Ok);
             let Ok(mut buffer) = held else {
                 let (none, later) = rest.split_at(rest.len().min(size));
                 let frames = Frames::in_samples(none.len(), self.format.channels);

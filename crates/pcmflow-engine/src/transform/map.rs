@@ -25,7 +25,7 @@ impl Map {
             return Err(LossCause::Corrupt);
         }
         let samples = chunk.frames().samples(self.map.to());
-        let mut buffer = pool.acquire(samples, Miss::NextClassUp).map_err(|_| LossCause::Overflow)?;
+        let mut buffer = pool.acquire(samples, Miss::Grow).map_err(|_| LossCause::Overflow)?;
         // It was acquired for as many.
         let _ = buffer.resize(samples, 0.0);
         self.map.map(chunk.samples(), &mut buffer);

@@ -68,7 +68,7 @@ fn give(
     pool: &BufferRecyclingPool,
     emit: &mut dyn FnMut(Packet),
 ) {
-    match pool.acquire(block.len(), Miss::NextClassUp) {
+    match pool.acquire(block.len(), Miss::Grow) {
         Ok(mut buffer) => {
             // It was acquired for as many.
             let _ = buffer.extend_from_slice(block);

@@ -82,7 +82,11 @@ impl Feed {
 impl session::Input for Feed {
     fn start(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
         let mut fed = self.fed();
-        if !fed.input.is_running() {
+        let running = fed.input.is_running();
+        if running && fed.told == InputState::Stopped {
+            return Err("it is at its last read before it stops; start it again in a moment".into());
+        }
+        if !running {
             fed.input.start()?;
         }
         fed.told = InputState::Running;

@@ -22,6 +22,19 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a flow that is to end may take to deliver what is under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Asked by the first Ctrl-C; the second ends the program.
+pub(crate) fn interruptible() -> Result<Stop, Failure> {
+    let stop = Stop::new();
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.is_asked() {
+            std::process::exit(130);
+        }
+        asked.ask();
+    })?;
+    Ok(stop)
+}
+
 /// One run of the program over its inputs.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -36,14 +49,7 @@ impl Run {
     /// what hangs a while; the second ends the program.
     pub(crate) fn begin(summary: Option<&Path>) -> Result<Self, Failure> {
         let summary_file = summary.map(SummaryFile::open).transpose()?;
-        let stop = Stop::new();
-        let asked = stop.clone();
-        ctrlc::set_handler(move || {
-            if asked.is_asked() {
-                std::process::exit(130);
-            }
-            asked.ask();
-        })?;
+        let stop = interruptible()?;
         Ok(Self { stop, summary: Summary::new(), summary_file, outcome: Outcome::Done })
     }
 

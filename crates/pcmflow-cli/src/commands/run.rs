@@ -4,6 +4,7 @@ use super::graph::Written;
 use crate::args::RunArgs;
 use crate::failure::{Failure, Outcome};
 use crate::flow_summary::{FlowSummary, SinkBooks};
+use crate::run::interruptible;
 use crate::summary::SummaryFile;
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
@@ -56,26 +57,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
             )));
         }
     }
-    let stop = caught()?;
+    let stop = interruptible()?;
     let Some(plan) = planned(&written, &stop)? else { return Ok(Outcome::Done) };
     let summary = args.summary.as_deref().map(SummaryFile::open).transpose()?;
     let mut running = Running::build(&written, plan)?;
     running.session.start().map_err(|error| Failure::Node(error.to_string()))?;
     running.attend(args, &written, &stop);
     running.close(&written, summary)
-}
-
-/// Asked by the first Ctrl-C; the second ends the program.
-fn caught() -> Result<Stop, Failure> {
-    let stop = Stop::new();
-    let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        if asked.is_asked() {
-            std::process::exit(130);
-        }
-        asked.ask();
-    })?;
-    Ok(stop)
 }
 
 /// Opens the inputs; none where the run is to end before. A pipe may keep its first bytes for ever: the thread that waits for

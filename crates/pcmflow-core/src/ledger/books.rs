@@ -3,6 +3,7 @@
 use super::{LossCause, Losses};
 use crate::format::Frames;
 use crate::sync::{AtomicU64, Ordering};
+use core::ops::Add;
 
 /// A counter with one writer: a plain add, no locked instruction. Anyone may read it. What can't be counted any more (a driver
 /// that reports an absurd loss) saturates, as [`Frames`] do.
@@ -179,7 +180,7 @@ impl ReaderBooks {
 /// };
 /// assert_eq!(edge.imbalance(), Frames(8)); // 8 frames went in and are nowhere: a bug
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EdgeSnapshot {
     /// Frames that the writer says it put in.
     pub accepted: Frames,
@@ -193,6 +194,21 @@ pub struct EdgeSnapshot {
     pub lost: Losses,
     /// How often a run of losses began.
     pub overruns: u64,
+}
+
+/// Of edges that followed one another as one.
+impl Add for EdgeSnapshot {
+    type Output = EdgeSnapshot;
+    fn add(self, other: EdgeSnapshot) -> EdgeSnapshot {
+        EdgeSnapshot {
+            accepted: self.accepted + other.accepted,
+            popped: self.popped + other.popped,
+            evicted: self.evicted + other.evicted,
+            occupancy: self.occupancy + other.occupancy,
+            lost: self.lost + other.lost,
+            overruns: self.overruns + other.overruns,
+        }
+    }
 }
 
 impl EdgeSnapshot {

@@ -8,7 +8,7 @@ use crate::sync::{Arc, Ordering};
 use crate::task::Cx;
 use pcmflow_core::chunk::{ChunkConsumer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
-use pcmflow_core::ledger::{CutMark, EdgeSnapshot, Gap, LossCause, Losses, Timeline};
+use pcmflow_core::ledger::{CutMark, EdgeSnapshot, Gap, LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
@@ -75,19 +75,11 @@ impl Inlet {
         latency_ns_max: u64,
         cell: Arc<LinkCell>,
     ) -> Self {
-        let past = EdgeSnapshot {
-            accepted: Frames::ZERO,
-            popped: Frames::ZERO,
-            evicted: Losses::default(),
-            occupancy: Frames::ZERO,
-            lost: Losses::default(),
-            overruns: 0,
-        };
         Self {
             link,
             gauge,
             successors,
-            past,
+            past: EdgeSnapshot::default(),
             adapter: Adapter::default(),
             ready: VecDeque::with_capacity(8),
             taken: Timeline::default(),
@@ -201,15 +193,7 @@ impl Inlet {
 
     /// The books of all rings so far.
     fn edge(&mut self) -> EdgeSnapshot {
-        let (past, now) = (self.past, self.link.snapshot());
-        EdgeSnapshot {
-            accepted: past.accepted + now.accepted,
-            popped: past.popped + now.popped,
-            evicted: past.evicted + now.evicted,
-            occupancy: past.occupancy + now.occupancy,
-            lost: past.lost + now.lost,
-            overruns: past.overruns + now.overruns,
-        }
+        self.past + self.link.snapshot()
     }
 
     /// Throws out what is there, under `cause`; returns whether the other end went and nothing will come any more.

@@ -6,7 +6,7 @@ use super::input_thread::{Run, Shared, Streaming};
 use super::park::Parker;
 use crate::core::block::BufferConstants;
 use crate::core::format::{Frames, StreamFormat};
-use crate::core::ledger::{EdgeSnapshot, Losses};
+use crate::core::ledger::EdgeSnapshot;
 use crate::core::pressure::PressureStats;
 use crate::core::stream::{StreamConfig, StreamGauge, StreamReader, StreamWriter, stream};
 use crate::engine::flow::StreamInflow;
@@ -115,15 +115,7 @@ impl Input {
             // Nobody waits for room.
             Pacing::RealTime | Pacing::Live => StreamInflow::woken(reader, config.block, || {})?,
         };
-        let (frames, losses) = (Frames::ZERO, Losses::default());
-        let past = EdgeSnapshot {
-            accepted: frames,
-            popped: frames,
-            evicted: losses,
-            occupancy: frames,
-            lost: losses,
-            overruns: 0,
-        };
+        let past = EdgeSnapshot::default();
         let shared = Arc::new(Shared::new(feed, parker));
         let (rings, state) = (vec![ring], State::New(source, Box::new(writer)));
         Ok((Self { name: name.into(), format, config, clock, shared, rings, past, state }, inflow))
@@ -187,7 +179,7 @@ impl Input {
         self.format = source.format();
         // What is empty can be summed up: its writer is gone.
         for ring in self.rings.extract_if(.., |ring| ring.occupancy() == Frames::ZERO) {
-            self.past = sum(self.past, ring.snapshot());
+            self.past = self.past + ring.snapshot();
         }
         self.rings.push(gauge);
         Ok(writer)
@@ -274,7 +266,7 @@ impl Input {
     ///
     /// Not RT-safe: a control thread's.
     pub fn ring(&self) -> EdgeSnapshot {
-        self.rings.iter().fold(self.past, |all, ring| sum(all, ring.snapshot()))
+        self.rings.iter().fold(self.past, |all, ring| all + ring.snapshot())
     }
 
     /// Frames that the ring of the last stream holds when full.
@@ -331,15 +323,4 @@ fn ring(
 ) -> Result<(StreamWriter, StreamReader, StreamGauge), InputError> {
     let (capacity, quantum) = (config.ring_frames(format.rate), BufferConstants::QUANTUM);
     Ok(stream(StreamConfig { format, capacity, quantum, overflow: config.ring_overflow() })?)
-}
-
-fn sum(one: EdgeSnapshot, other: EdgeSnapshot) -> EdgeSnapshot {
-    EdgeSnapshot {
-        accepted: one.accepted + other.accepted,
-        popped: one.popped + other.popped,
-        evicted: one.evicted + other.evicted,
-        occupancy: one.occupancy + other.occupancy,
-        lost: one.lost + other.lost,
-        overruns: one.overruns + other.overruns,
-    }
 }

@@ -142,14 +142,7 @@ fn meeting(master: Device, follower: Device, combine: Combine, correct: bool) ->
     let heard = Arc::new(Mutex::new(Heard::default()));
     bench.flow.add_node("ear", Ports::sink(None), Box::new(Ear(heard.clone()))).unwrap();
     bench.connect("master", "meet", Strategy::Block);
-    bench
-        .flow
-        .connect(PipelineConfig {
-            input: 1,
-            strategy: Strategy::Block,
-            ..PipelineConfig::new("follower", "meet")
-        })
-        .unwrap();
+    follow(&mut bench.flow, "follower");
     bench.connect("meet", "ear", Strategy::Block);
     bench.flow.start().unwrap();
     Place { bench, gauge, heard }
@@ -189,6 +182,13 @@ fn peak(samples: &[f32]) -> f32 {
 }
 
 /// Optimised, as in the deep tier, in twelve minutes of the sources' time; where that takes a minute of ours, in three.
+/// The other input of the meeting place, from here on.
+fn follow(flow: &mut DataFlowCoordinator, from: &str) {
+    let pipeline =
+        PipelineConfig { input: 1, strategy: Strategy::Block, ..PipelineConfig::new(from, "meet") };
+    flow.connect(pipeline).unwrap();
+}
+
 #[test]
 fn minutes_at_400_millionths_apart_lose_nothing_and_stay_clean() {
     let long = if cfg!(debug_assertions) { 180 } else { 720 };
@@ -347,14 +347,7 @@ fn a_meeting_that_is_removed_or_fails_leaves_books_that_balance() {
     bench.flow.add_node("meet", ports, Box::new(Failing(meet, 0))).unwrap();
     let seen = bench.witness("sink", None, 0.0);
     bench.connect("master", "meet", Strategy::Block);
-    bench
-        .flow
-        .connect(PipelineConfig {
-            input: 1,
-            strategy: Strategy::Block,
-            ..PipelineConfig::new("follower", "meet")
-        })
-        .unwrap();
+    follow(&mut bench.flow, "follower");
     bench.connect("meet", "sink", Strategy::Block);
     bench.flow.start().unwrap();
     let books = bench.finish();
@@ -374,12 +367,7 @@ fn another_stream_may_come_to_an_input() {
     flow.disconnect("follower→meet.1").unwrap();
     let next = Device { starts_ns: 13 * SECOND_NS, ..Device::new(80.0, 441, 0.5, 25) };
     flow.add_source("next", Shape::new(format(48_000, 1)), true, Box::new(next)).unwrap();
-    flow.connect(PipelineConfig {
-        input: 1,
-        strategy: Strategy::Block,
-        ..PipelineConfig::new("next", "meet")
-    })
-    .unwrap();
+    follow(flow, "next");
     flow.start().unwrap();
     let books = place.bench.finish();
     let [first, second] = books.nodes["meet"].followed[..] else { panic!("{books:#?}") };
@@ -401,14 +389,7 @@ fn streams_without_a_clock_are_taken_frame_by_frame() {
     }
     let seen = bench.witness("sink", None, 0.0);
     bench.connect("master", "meet", Strategy::Block);
-    bench
-        .flow
-        .connect(PipelineConfig {
-            input: 1,
-            strategy: Strategy::Block,
-            ..PipelineConfig::new("follower", "meet")
-        })
-        .unwrap();
+    follow(&mut bench.flow, "follower");
     bench.connect("meet", "sink", Strategy::Block);
     bench.flow.start().unwrap();
     let books = bench.finish();

@@ -9,7 +9,7 @@
 //! chunk of 128 frames, 512 bytes too, the source takes a buffer from the pool, writes every sample, and stamps it with the
 //! time; the sink looks at position and samples, and the buffer goes back. At the end the books must balance.
 
-use crate::engine::{self, BLOCK, Pair, Turns, connect, finish, flow, give, worker};
+use crate::engine::{self, BLOCK, Pair, Turns, connect, finish, flow, worker};
 use crate::experiment::Size;
 use crate::floors::HAND_OFF;
 use crate::harness::Cores;
@@ -17,7 +17,7 @@ use crate::system::{Whose, processor_seconds};
 use crate::table::Summary;
 use pcmflow::core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow::core::format::StreamFormat;
-use pcmflow::core::pool::Miss;
+use pcmflow::core::pool::{Miss, OwnerId, PoolEndpoint};
 use pcmflow::engine::Priority;
 use pcmflow::engine::flow::{Inflow, Inflowed, Node, NodeError, Out};
 use pcmflow::runtime::Clock;
@@ -171,7 +171,8 @@ pub(crate) fn part(arguments: &[String]) {
         priority: Priority::Normal,
         live: false,
     };
-    let source = Source { format, left: chunks, samples: [0.0; BLOCK as usize], one, chunk: None };
+    let source =
+        Source { format, left: chunks, samples: [0.0; BLOCK as usize], one, chunk: None, endpoint: None };
     connect(&mut flow, &pair, Box::new(source), Box::new(Sink { next: 0, end: chunks * BLOCK, one }));
     flow.start().expect("room for two tasks");
     finish(&flow);
@@ -186,6 +187,8 @@ struct Source {
     samples: [f32; BLOCK as usize],
     one: bool,
     chunk: Option<AudioChunk>,
+    /// A source that gives chunk after chunk has its own way to the pool.
+    endpoint: Option<PoolEndpoint>,
 }
 
 impl Inflow for Source {
@@ -193,7 +196,7 @@ impl Inflow for Source {
         if self.left == 0 {
             return Ok(Inflowed::End);
         }
-        let now_ns = out.now_ns();
+        let now_ns = out.began_ns();
         if self.one {
             if self.chunk.is_none() {
                 let mut buffer = out.pool().acquire(BLOCK as usize, Miss::Grow)?;
@@ -220,9 +223,23 @@ impl Inflow for Source {
         } else {
             self.samples[0] = (out.position().0 % (1 << 20)) as f32;
             self.samples[BLOCK as usize - 1] = self.samples[0];
-            if !give(out, self.format, &self.samples, now_ns)? {
-                return Ok(Inflowed::Until(now_ns + 100_000));
+            if self.endpoint.is_none() {
+                self.endpoint = Some(out.pool().endpoint(OwnerId(1))?);
             }
+            let Some(endpoint) = &mut self.endpoint else { return Ok(Inflowed::End) };
+            let Ok(mut buffer) = endpoint.acquire(BLOCK as usize, Miss::Grow) else {
+                return Ok(Inflowed::Until(now_ns + 100_000));
+            };
+            let _ = buffer.extend_from_slice(&self.samples);
+            let (format, position) = (self.format, out.position());
+            let meta = ChunkMeta {
+                format,
+                position,
+                sequence: position.0 / BLOCK,
+                timestamp_ns: now_ns,
+                complete_ns: now_ns,
+            };
+            out.chunk(AudioChunk::new(buffer.into_shared(), meta)?);
         }
         self.left -= 1;
         Ok(Inflowed::More)

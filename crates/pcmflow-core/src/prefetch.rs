@@ -26,3 +26,23 @@ pub(crate) fn prefetch_to_write(start: *const u8, bytes: usize) {
         let _ = at;
     }
 }
+
+/// Asks for the lines of `bytes` bytes from `start`, to be read soon. Only a hint, as [`prefetch_to_write`].
+#[inline(always)]
+pub(crate) fn prefetch_to_read(start: *const u8, bytes: usize) {
+    for offset in (0..bytes).step_by(LINE) {
+        let at = start.wrapping_add(offset);
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: a prefetch accesses no memory, whatever the address.
+        unsafe {
+            core::arch::asm!("prefetcht0 [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        // SAFETY: as above.
+        unsafe {
+            core::arch::asm!("prfm pldl1keep, [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = at;
+    }
+}

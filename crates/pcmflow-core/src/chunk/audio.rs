@@ -79,6 +79,7 @@ impl AudioChunk {
     ///
     /// # Errors
     /// [`FormatError::PartialFrame`] when the buffer does not hold whole frames.
+    #[inline]
     pub fn new(buffer: BufferRef, meta: ChunkMeta) -> Result<Self, FormatError> {
         let span = Frames::in_samples(buffer.len(), meta.format.channels);
         Self::spanning(buffer, meta, span)
@@ -91,6 +92,8 @@ impl AudioChunk {
     ///
     /// # Errors
     /// [`FormatError::PartialFrame`] when the buffer does not hold whole frames, [`FormatError::Span`] for 2³² frames and more.
+    // Called, it would wait for all stores before it: the metadata is written in words, and copied in pairs of them.
+    #[inline(always)]
     pub fn spanning(buffer: BufferRef, meta: ChunkMeta, span: Frames) -> Result<Self, FormatError> {
         Interleaved::new(&buffer, meta.format.channels)?;
         let span = u32::try_from(span.0).map_err(|_| FormatError::Span { frames: span.0 })?;

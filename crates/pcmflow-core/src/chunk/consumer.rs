@@ -67,6 +67,12 @@ impl ChunkConsumer {
             Packet::Chunk(chunk) => {
                 self.shared.reader.post_popped(chunk.span());
                 count(&self.shared.taken.0.pops);
+                // Its lines lie in the other core's cache; they come while this one is dealt with.
+                if let Outlet::Queue(packets) = &self.outlet
+                    && let Some(Packet::Chunk(next)) = packets.peek_seen()
+                {
+                    next.buffer().prefetch_to_read();
+                }
             }
             Packet::Mark(Mark::Cut(cut)) => *cut = Self::amended(*cut, &self.shared, self.cleared_to),
             Packet::Mark(Mark::Gap(_)) => {}

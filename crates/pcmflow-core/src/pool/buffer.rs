@@ -2,12 +2,16 @@
 
 use super::class::Taken;
 use super::shared::BufferRef;
-use super::slab::SlabPtr;
+use super::slab::{SlabPtr, SlotHeader};
+use crate::prefetch::{prefetch_to_read, prefetch_to_write};
 use crate::sync::Ordering;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::slice;
+
+/// So much of a buffer is asked for ahead: the processor follows who goes on by itself.
+const AHEAD_BYTES_MAX: usize = 512;
 
 /// Who holds a buffer: a number that the program chooses, so that what is not returned can be named.
 ///
@@ -103,6 +107,29 @@ impl Slot {
         // SAFETY: the slot is held, so that its storage is alive; `len` of its samples, all initialised, belong to
         // it; nobody writes to them while `self` is borrowed (unique handle: `&self`; shared: no writer).
         unsafe { slice::from_raw_parts(self.data(), self.len()) }
+    }
+
+    /// Asks for what a thread that will write to the buffer touches first. The caller holds the slot.
+    #[inline]
+    pub(super) fn prefetch_to_write(&self) {
+        prefetch_to_write(self.header().cast(), size_of::<SlotHeader>());
+        prefetch_to_write(self.data().cast(), self.ahead_bytes());
+    }
+
+    /// Asks for what a thread that will read the buffer and give it back touches first. The caller holds the slot.
+    #[inline]
+    pub(super) fn prefetch_to_read(&self) {
+        prefetch_to_write(self.header().cast(), size_of::<SlotHeader>());
+        prefetch_to_read(self.data().cast(), self.ahead_bytes());
+    }
+
+    fn header(&self) -> *const SlotHeader {
+        // SAFETY: the slot is held, and belongs to the slab.
+        unsafe { self.slab.header(self.at().slot()) }
+    }
+
+    fn ahead_bytes(&self) -> usize {
+        AHEAD_BYTES_MAX.min(self.capacity() * size_of::<f32>())
     }
 
     #[inline]

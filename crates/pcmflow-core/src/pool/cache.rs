@@ -32,6 +32,8 @@ pub(super) struct Cache {
     count: AtomicU32,
     /// The most slots it keeps; never above `CACHE_SLOTS_MAX`.
     pub(super) limit: u32,
+    /// Places `..cold` hold slots that came from the bitmaps and were not asked for yet; those above were in use here just now.
+    cold: AtomicU32,
     /// Buffers handed out.
     handed_out: AtomicU64,
     /// Slots taken from the bitmaps.
@@ -63,6 +65,7 @@ impl Endpoint {
             .iter()
             .map(|class| Cache {
                 count: AtomicU32::new(0),
+                cold: AtomicU32::new(0),
                 limit: (share / (class.capacity() * size_of::<f32>())).min(CACHE_SLOTS_MAX) as u32,
                 handed_out: AtomicU64::new(0),
                 refilled: AtomicU64::new(0),
@@ -131,8 +134,25 @@ impl Cache {
         let place = self.places.get(count as usize)?;
         self.count.store(count, Ordering::Relaxed);
         add(&self.handed_out, 1);
+        self.warm_up(count);
         let slab = SlabPtr::from_ptr(place.slab.load(Ordering::Relaxed))?;
         Some(Slot::new(slab, At(place.at.load(Ordering::Relaxed)), 0))
+    }
+
+    /// Asks for the lines of the slot that will be handed out after this one, of `count`, if another core may have them: taking
+    /// them from there takes longer than everything else that is done with a buffer.
+    #[inline]
+    fn warm_up(&self, count: u32) {
+        if count > self.cold.load(Ordering::Relaxed) {
+            return;
+        }
+        let below = count.saturating_sub(1);
+        self.cold.store(below, Ordering::Relaxed);
+        if let Some(place) = self.places.get(below as usize).filter(|_| count > 0)
+            && let Some(slab) = SlabPtr::from_ptr(place.slab.load(Ordering::Relaxed))
+        {
+            Slot::new(slab, At(place.at.load(Ordering::Relaxed)), 0).prefetch_to_write();
+        }
     }
 
     /// Caches a slot; false when there is no room.
@@ -170,6 +190,7 @@ impl Cache {
             // SAFETY: the slots that were just taken, which are ours; there is room, as the cache was empty.
             unsafe { self.push(&Slot::new(slab, At::new(index, class.index()), 0)) };
         }
+        self.cold.store(self.count.load(Ordering::Relaxed), Ordering::Relaxed);
         true
     }
 
@@ -182,6 +203,7 @@ impl Cache {
         // Before the slots go: a reader may miss them, and never counts them as cached when somebody holds them.
         if !mutant("pool-spill-twice") {
             self.count.store(0, Ordering::Relaxed);
+            self.cold.store(0, Ordering::Relaxed);
         }
         let mut done = 0u32;
         for (first, place) in places.iter().enumerate() {

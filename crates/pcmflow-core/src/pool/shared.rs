@@ -144,6 +144,12 @@ impl BufferRef {
         Some(Self(Slot::new(slab, id.at, len)))
     }
 
+    /// Asks for what a thread touches first that will read it, and give it back, soon. Only a hint.
+    #[inline]
+    pub(crate) fn prefetch_to_read(&self) {
+        self.0.prefetch_to_read();
+    }
+
     #[inline]
     fn word(&self) -> &AtomicU64 {
         // SAFETY: the slot is held as long as `self`.

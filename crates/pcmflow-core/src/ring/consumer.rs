@@ -142,6 +142,17 @@ impl<T: Send> Consumer<T> {
         Some(unsafe { (*self.slots.slot(self.read)).assume_init_ref() })
     }
 
+    /// The next item, if it is known to be there without asking the producer.
+    #[inline]
+    pub(crate) fn peek_seen(&self) -> Option<&T> {
+        if self.available_seen() == 0 {
+            return None;
+        }
+        self.shared.cells.read(self.read as usize, 1);
+        // SAFETY: as in `peek`; `&self` is enough, as only `&mut self` takes items.
+        Some(unsafe { (*self.slots.slot(self.read)).assume_init_ref() })
+    }
+
     /// Copies as many items as there are into `out`, from its start; returns how many.
     ///
     /// RT-safe: wait-free, no allocation, at most two copies.

@@ -258,6 +258,13 @@ impl Out<'_> {
         self.clock.now_ns()
     }
 
+    /// The time when this call began, in nanoseconds of the driver's clock.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn began_ns(&self) -> u64 {
+        self.at_ns
+    }
+
     /// Publishes an event in the name of this node, and wakes the bus. False where it was lost, which the bus counts, or where the
     /// executor publishes nothing.
     ///

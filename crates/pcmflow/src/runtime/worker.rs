@@ -141,8 +141,7 @@ impl Worker {
             let _ = sleeper.set(thread::current());
             let raised = real_time.map(RealTime::raise);
             let _ = grant.send(raised.as_ref().map(|guard| guard.granted()));
-            let nap_ns = if raised.is_some() { 0 } else { NAP_NS };
-            drive(executor, clock, &asked, &told, one, nap_ns);
+            drive(executor, clock, &asked, &told, one);
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run);
         let thread = thread.map_err(|error| WorkerError::Thread { name, error })?;
@@ -218,13 +217,18 @@ impl Drop for Worker {
     }
 }
 
-/// A thread that did not ask for real-time scheduling sleeps so long at least: Linux lets it sleep that much longer anyway (its timer
-/// slack), and what is due meanwhile is done together, instead of with a sleep of its own for each.
+/// A thread sleeps so long at least, unless it is woken: what is due meanwhile is done together, instead of with a sleep of its own for
+/// each, which costs more than a block does. Threads without real-time scheduling are let sleep that much longer anyway, by
+/// Linux's timer slack.
 const NAP_NS: u64 = 50_000;
 
-/// A worker whose last sleep was shorter than this waits so long for the next call before it sleeps: two that hand each other chunk after
-/// chunk would spend more time with sleeping and waking than with chunks. One that is called now and then sleeps at once.
+/// A worker that was called soon after it fell asleep waits so long for the next call before it sleeps, which is about what sleeping and
+/// being woken cost: two that hand each other chunk after chunk would spend more time with that than with chunks. One that is
+/// called now and then sleeps at once.
 const PATIENCE_NS: u64 = 20_000;
+
+/// A sleep that was shorter than this, of which waking up is the longer part, was not worth it.
+const SHORT_NS: u64 = 100_000;
 
 /// Waits a moment; returns whether somebody called meanwhile.
 fn is_called_soon(executor: &Executor, clock: Clock) -> bool {
@@ -242,8 +246,8 @@ fn is_called_soon(executor: &Executor, clock: Clock) -> bool {
     }
 }
 
-/// With `one`, ends when the only task is over; sleeps for `nap_ns` at least, unless it is woken.
-fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool, nap_ns: u64) {
+/// With `one`, ends when the only task is over.
+fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one: bool) {
     let mut known = 0;
     let several = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     let mut expects_a_call = false;
@@ -270,14 +274,14 @@ fn drive(mut executor: Executor, clock: Clock, stop: &Stop, panics: &Panics, one
             Rest::Until(due_ns) => {
                 let left_ns = due_ns.saturating_sub(clock.now_ns());
                 if left_ns > 0 {
-                    thread::park_timeout(Duration::from_nanos(left_ns.max(nap_ns)));
+                    thread::park_timeout(Duration::from_nanos(left_ns.max(NAP_NS)));
                 }
             }
             Rest::No | Rest::UntilWoken => thread::park(),
         }
         executor.wake_up();
         expects_a_call =
-            several && executor.is_called() && clock.now_ns().saturating_sub(asleep_ns) < PATIENCE_NS;
+            several && executor.is_called() && clock.now_ns().saturating_sub(asleep_ns) < SHORT_NS;
     }
 }
 

@@ -25,6 +25,7 @@ impl Inflow for Steady {
             return Ok(Inflowed::Until(self.0 * 1_000_000));
         }
         let position = rt("Out::position", || out.position());
+        assert!(rt("Out::began_ns", || out.began_ns()) <= out.now_ns());
         let mut buffer = rt("Out::pool", || out.pool()).acquire(256, Miss::Fail)?;
         let _ = buffer.resize(256, 0.25);
         let meta = ChunkMeta {

@@ -18,6 +18,8 @@ pub(crate) const MUTANTS: &[(&str, &str)] = &[
     ("poll-clears-afterwards", "executor::a_wake_during"),
     ("end-relaxed", "executor::who_sees_the_end"),
     ("spawn-wakes-first", "executor::a_task_comes_in"),
+    ("wait-arm-without-fence", "wait::"),
+    ("wait-notify-without-fence", "wait::"),
 ];
 
 /// Whether the seeded bug `name` is to show.

@@ -59,7 +59,11 @@ mod status;
 mod stream_inflow;
 mod task;
 mod telemetry;
+#[cfg(not(pcmflow_loom))]
 mod wait;
+/// For the model checker, with threads of its own.
+#[cfg(pcmflow_loom)]
+pub mod wait;
 
 pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;

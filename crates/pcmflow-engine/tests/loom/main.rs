@@ -10,6 +10,7 @@ mod explore;
 mod executor;
 mod ready;
 mod sleep;
+mod wait;
 
 use explore::explore;
 use loom::sync::Arc;

@@ -213,7 +213,8 @@ impl Plan<'_> {
         let pacing = input.pacing(self.args);
         let seen = std::io::stderr().is_terminal() && !(self.prints_lines && std::io::stdout().is_terminal());
         let progress = Progress::new(input.name(), &*source, pacing, seen);
-        let input_config = InputConfig { block, pacing, overflow: self.args.overflow };
+        let input_config =
+            InputConfig { block, pacing, overflow: self.args.overflow, ..InputConfig::default() };
         let config = FlowConfig { input: input_config, inject: self.args.inject };
         run.flow(input.label(), source, consumer, config, |now| progress.show(now))?;
         progress.end();

@@ -173,6 +173,7 @@ impl FlowNode {
             block,
             pacing: pacing.map_or(Pacing::Fast, |(_, pacing)| pacing),
             overflow: self.values.word("overflow", Overflow::ALL).unwrap_or(audio.overflow),
+            ring_ms: audio.ring_ms,
         })
     }
 

@@ -9,6 +9,7 @@ mod flow_summary;
 mod input;
 mod run;
 mod summary;
+mod waiting;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};

@@ -74,6 +74,19 @@ impl WavSink {
     /// [`SinkError::Create`] when that fails.
     pub fn create(path: impl AsRef<Path>, wav: WavFormat, format: StreamFormat) -> Result<Self, SinkError> {
         let name = path.as_ref().display().to_string();
+        match File::create(path) {
+            Ok(file) => Self::new(file, &name, wav, format),
+            Err(source) => Err(SinkError::Create { name, source }),
+        }
+    }
+
+    /// Writes to `file`, which is empty, and which messages call `name`.
+    ///
+    /// Not RT-safe: makes system calls, allocates.
+    ///
+    /// # Errors
+    /// [`SinkError::Create`] when the header can't be written.
+    pub fn new(file: File, name: &str, wav: WavFormat, format: StreamFormat) -> Result<Self, SinkError> {
         let spec = WavSpec {
             channels: format.channels.get() as u16,
             sample_rate: format.rate.hz(),
@@ -82,8 +95,9 @@ impl WavSink {
         };
         let frame_bytes = u64::from(wav.bits() / 8) * format.channels.get() as u64;
         let frames_max = Frames((u64::from(u32::MAX) - HEADER_BYTES_MAX) / frame_bytes);
-        match WavWriter::create(path, spec) {
-            Ok(writer) => Ok(Self { writer, name, wav, format, frames: Frames::ZERO, frames_max }),
+        let (name, frames) = (name.to_owned(), Frames::ZERO);
+        match WavWriter::new(BufWriter::new(file), spec) {
+            Ok(writer) => Ok(Self { writer, name, wav, format, frames, frames_max }),
             Err(error) => Err(SinkError::Create { name, source: io_error(error) }),
         }
     }

@@ -1,27 +1,30 @@
 //! `pcmflow run`: a flow file at work, with the console beside it where that is asked for.
 
+mod books;
+mod console;
+
+use super::config::named;
 use super::graph::Written;
 use crate::args::RunArgs;
 use crate::failure::{Failure, Outcome};
 use crate::flow_summary::{FlowSummary, SinkBooks};
-use crate::run::interruptible;
 use crate::summary::SummaryFile;
+use crate::waiting::{Patience, interruptible, opened};
+use books::Books;
+use console::{Lines, Voice};
 use indicatif::ProgressBar;
-use pcmflow::core::format::Frames;
-use pcmflow::core::ledger::{LossCause, Losses};
 use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use pcmflow::engine::config::Config;
-use pcmflow::engine::console::{LINE_BYTES_MAX, answer};
 use pcmflow::engine::event::BusConfig;
-use pcmflow::engine::flow::{DataFlowCoordinator, State};
+use pcmflow::engine::flow::{DataFlowCoordinator, FlowStatus, Passed, State};
 use pcmflow::engine::platform::PlatformModule;
-use pcmflow::engine::session::Session;
-use pcmflow::flow_file::{Feed, FlowPlan, OpenError, Role};
-use pcmflow::io::Source;
-use pcmflow::runtime::{Clock, NativeProbe, Stop, Threads, ThreadsConfig};
-use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use pcmflow::engine::session::{InputState, Session};
+use pcmflow::flow_file::{Feed, FlowNode, FlowOutputs, FlowPlan, OpenError, Role};
+use pcmflow::io::{SinkError, is_same_file};
+use pcmflow::runtime::{Clock, NativeProbe, PageMemory, Stop, Threads, ThreadsConfig};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, IsTerminal};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,13 +33,9 @@ const BLOCK_SAMPLES_MAX: usize = 1 << 20;
 
 /// How often the flow is looked at.
 const TICK: Duration = Duration::from_millis(20);
-/// How long a flow that is to end may take to deliver what is under way.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Lines of the console that may wait.
-const LINES_WAITING: usize = 64;
 
 pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
-    let written = Written::read(&args.flow, &args.config)?;
+    let mut written = Written::read(&args.flow, &args.config)?;
     let reads_standard_input = written.file.nodes.iter().find(|node| node.kind.name == "stdin");
     if let (true, Some(node)) = (args.console, reads_standard_input) {
         return Err(Failure::Usage(format!(
@@ -45,48 +44,54 @@ pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         )));
     }
     if let Some(summary) = &args.summary {
-        let clashes =
-            |path: std::path::PathBuf| path == *summary || crate::input::is_same_file(&path, summary);
-        if let Some(node) =
-            written.file.nodes.iter().find(|node| node.path(&written.folder).is_some_and(clashes))
-        {
+        let mut others = vec![(args.flow.clone(), "the flow file")];
+        others.extend(named(&args.config).map(|path| (path, "the configuration")));
+        if let Some((_, what)) = others.iter().find(|(path, _)| is_same_file(path, summary)) {
             let summary = summary.display();
-            return Err(Failure::Usage(format!(
-                "{summary} can't be both the summary and the file of node {}",
-                node.name
-            )));
+            return Err(Failure::Usage(format!("--summary {summary} is {what}; name another file")));
         }
+        written.file.reserve(summary, "the file of --summary");
     }
     let stop = interruptible()?;
-    let Some(plan) = planned(&written, &stop)? else { return Ok(Outcome::Done) };
-    let summary = args.summary.as_deref().map(SummaryFile::open).transpose()?;
-    let mut running = Running::build(&written, plan)?;
+    let Some((plan, outputs)) = planned(&written, &stop)? else { return Ok(Outcome::Done) };
+    let summary = match args.summary.clone() {
+        Some(path) => {
+            let name = path.display().to_string();
+            let failed = |error| Failure::Summary { path: path.clone(), error };
+            let opening = path.clone();
+            match opened(&stop, &name, move || SummaryFile::open(&opening)).map_err(failed)? {
+                Some(summary) => Some(summary?),
+                None => return Ok(Outcome::Done),
+            }
+        }
+        None => None,
+    };
+    let mut running = Running::build(&written, plan, outputs)?;
     running.session.start().map_err(|error| Failure::Node(error.to_string()))?;
     running.attend(args, &written, &stop);
     running.close(&written, summary)
 }
 
-/// Opens the inputs; none where the run is to end before. A pipe may keep its first bytes for ever: the thread that waits for
-/// them is left behind then.
-fn planned(written: &Written, stop: &Stop) -> Result<Option<FlowPlan>, Failure> {
-    let mut open = |node: &pcmflow::flow_file::FlowNode, folder: &std::path::Path| {
-        let (opened, is_opened) = channel::<Result<Box<dyn Source>, OpenError>>();
-        let (node, folder) = (node.clone(), folder.to_owned());
-        let opener = std::thread::Builder::new().name("pcmflow opener".into());
+/// Opens inputs and outputs; none where the run is to end before.
+fn planned(written: &Written, stop: &Stop) -> Result<Option<(FlowPlan, FlowOutputs)>, Failure> {
+    let Written { file, folder, name, .. } = written;
+    let mut open = |node: &FlowNode, folder: &Path| {
         let refused = |error: std::io::Error| OpenError::Refused(error.to_string());
-        opener.spawn(move || drop(opened.send(node.open(&folder)))).map_err(refused)?;
-        loop {
-            match is_opened.recv_timeout(TICK) {
-                Ok(source) => return source,
-                Err(RecvTimeoutError::Timeout) if !stop.is_asked() => {}
-                Err(_) => return Err(OpenError::Refused("stopped before its first bytes came".into())),
-            }
-        }
+        let (opening, folder) = (node.clone(), folder.to_owned());
+        let opened = opened(stop, &format!("node {}", node.name), move || opening.open(&folder));
+        opened.map_err(refused)?.unwrap_or_else(|| Err(refused(ErrorKind::Interrupted.into())))
     };
-    match written.file.plan(&written.folder, &mut open) {
-        Ok(plan) => Ok(Some(plan)),
+    let mut create = |node: &FlowNode, folder: &Path| {
+        let refused = |source| SinkError::Create { name: node.name.clone(), source };
+        let (opening, folder) = (node.clone(), folder.to_owned());
+        let opened = opened(stop, &format!("node {}", node.name), move || opening.create(&folder));
+        opened.map_err(refused)?.unwrap_or_else(|| Err(refused(ErrorKind::Interrupted.into())))
+    };
+    let planned = file.plan(folder, &mut open);
+    match planned.and_then(|plan| Ok((plan, file.outputs(folder, &mut create)?))) {
+        Ok(planned) => Ok(Some(planned)),
         Err(_) if stop.is_asked() => Ok(None),
-        Err(errors) => Err(Failure::FlowFile { file: written.name.clone(), errors }),
+        Err(errors) => Err(Failure::FlowFile { file: name.clone(), errors }),
     }
 }
 
@@ -98,15 +103,17 @@ struct Running {
     origins: BTreeMap<String, String>,
     threads: Threads,
     since: Instant,
+    /// The nodes whose failure was told.
+    failed: BTreeSet<String>,
     hangs: bool,
 }
 
 impl Running {
-    fn build(written: &Written, plan: FlowPlan) -> Result<Self, Failure> {
+    fn build(written: &Written, plan: FlowPlan, outputs: FlowOutputs) -> Result<Self, Failure> {
         let config = &written.config;
         let clock = Clock::start();
         let threads = Threads::start(ThreadsConfig { bus: bus(config), ..ThreadsConfig::default() }, clock)?;
-        let pool = BufferRecyclingPool::new(pool(config))?;
+        let pool = BufferRecyclingPool::with_memory(pool(config), &PageMemory)?;
         let flow = DataFlowCoordinator::new(threads.clone(), pool);
         let failed = |error: &dyn std::fmt::Display| Failure::Node(error.to_string());
         let mut session = Session::new(flow, threads.bus().clone(), Arc::new(clock), config.clone())
@@ -114,15 +121,15 @@ impl Running {
         let (platform, _) = PlatformModule::new(NativeProbe);
         session.register(Box::new(platform)).map_err(|error| failed(&error))?;
         let origins = plan.origins.clone();
-        let feeds = plan
-            .build(&written.file, &written.folder, &mut session, clock)
-            .map_err(|error| failed(&error))?;
-        Ok(Self { session, feeds, origins, threads, since: Instant::now(), hangs: false })
+        let feeds =
+            plan.build(&written.file, outputs, &mut session, clock).map_err(|error| failed(&error))?;
+        let (since, failed) = (Instant::now(), BTreeSet::new());
+        Ok(Self { session, feeds, origins, threads, since, failed, hangs: false })
     }
 
     /// Looks after the flow until it is over: answers lines, tells what is to be told, shows progress.
     fn attend(&mut self, args: &RunArgs, written: &Written, stop: &Stop) {
-        let lines = args.console.then(read_lines);
+        let mut lines = args.console.then(Lines::read);
         let mut voice = Voice {
             json: args.json,
             to_error: written.file.nodes.iter().any(|node| node.writes_standard_output()),
@@ -131,15 +138,12 @@ impl Running {
             true => ProgressBar::new_spinner(),
             false => ProgressBar::hidden(),
         };
-        let mut asked: Option<Instant> = None;
+        let (mut asked, mut patience) = (false, Patience::new());
         while !self.session.is_over() {
-            match &lines {
-                Some(lines) => match lines.recv_timeout(TICK) {
-                    Ok(line) => voice.answer(&line, &mut self.session),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    // Nobody types any more: the flow goes on.
-                    Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
-                },
+            match lines.as_mut().filter(|lines| !lines.closed) {
+                Some(lines) => {
+                    lines.wait(TICK).into_iter().for_each(|line| voice.answer(line, &mut self.session))
+                }
                 None => std::thread::sleep(TICK),
             }
             self.session.tick();
@@ -147,22 +151,70 @@ impl Running {
             let frames: u64 = self.feeds.values().map(|feed| feed.frames_in().0).sum();
             bar.set_message(format!("{frames} frames in, {:.0} s", self.since.elapsed().as_secs_f64()));
             bar.tick();
-            if stop.is_asked() && asked.is_none() {
-                asked = Some(Instant::now());
+            self.tell_failures();
+            let nobody_types = lines.as_ref().is_some_and(|lines| lines.closed);
+            if !asked && (stop.is_asked() || !self.is_heard(written) || nobody_types && self.rests()) {
+                asked = true;
                 self.feeds.values().for_each(Feed::end);
             }
-            if asked.is_some_and(|asked| asked.elapsed() > PATIENCE) {
+            if asked && patience.is_over(self.moved()) {
                 self.hangs = true;
                 break;
             }
         }
         // What still waited is answered, and what happened at the end is told.
-        for line in lines.iter().flat_map(|lines| lines.try_iter()) {
-            voice.answer(&line, &mut self.session);
+        while let Some(line) = lines.as_mut().and_then(|lines| lines.wait(Duration::ZERO)) {
+            voice.answer(line, &mut self.session);
         }
         self.session.look();
         self.session.tell().iter().for_each(|line| voice.tell(line));
         bar.finish_and_clear();
+    }
+
+    fn status(&self) -> FlowStatus {
+        self.session.flow().lock().unwrap_or_else(PoisonError::into_inner).status()
+    }
+
+    /// Says which nodes failed, once of each: the others go on.
+    fn tell_failures(&mut self) {
+        for (name, node) in self.status().nodes.iter().filter(|(_, node)| node.state == State::Failed) {
+            if self.failed.insert(name.clone()) {
+                eprintln!("pcmflow: node {name}: {}", node.error.as_deref().unwrap_or("it failed"));
+            }
+        }
+    }
+
+    /// Whether any consumer or sink is left: where each failed, or was over when the last one did, a source would go on for nobody.
+    fn is_heard(&self, written: &Written) -> bool {
+        if self.failed.is_empty() {
+            return true;
+        }
+        let status = self.status();
+        let over = |name| {
+            status.nodes.get(name).is_none_or(|node| matches!(node.state, State::Failed | State::Ended))
+        };
+        !sinks(written).all(|node| over(&node.name))
+    }
+
+    /// Whether nothing comes unless somebody starts an input that was stopped; that is said then.
+    fn rests(&self) -> bool {
+        let inputs = self.session.inputs();
+        if inputs.values().any(|input| input.state == InputState::Running) {
+            return false;
+        }
+        let waits = |state| matches!(state, InputState::Stopped | InputState::Waiting);
+        let Some((name, _)) = inputs.iter().find(|(_, input)| waits(input.state)) else { return false };
+        eprintln!(
+            "pcmflow: node {name} is stopped, and nobody is at the console to start it again: this is the end"
+        );
+        true
+    }
+
+    /// What is another thing when anything moved.
+    fn moved(&self) -> Vec<Passed> {
+        let status = self.status();
+        let nodes = status.nodes.values().map(|node| node.given);
+        nodes.chain(status.pipelines.values().map(|pipeline| pipeline.taken)).collect()
     }
 
     fn close(mut self, written: &Written, summary: Option<SummaryFile>) -> Result<Outcome, Failure> {
@@ -175,8 +227,8 @@ impl Running {
         let flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
         let (status, books) = (flow.status(), flow.books());
         drop(flow);
-        for (name, node) in status.nodes.iter().filter(|(_, node)| node.state == State::Failed) {
-            eprintln!("pcmflow: node {name}: {}", node.error.as_deref().unwrap_or("it failed"));
+        self.tell_failures();
+        if !self.failed.is_empty() {
             outcome = outcome.worst(Outcome::Failed);
         }
         for (name, feed) in &self.feeds {
@@ -190,38 +242,19 @@ impl Running {
             }
         }
         if self.hangs {
-            eprintln!("pcmflow: stopped, though an output takes nothing more and frames are still under way");
+            eprintln!(
+                "pcmflow: stopped, though an output takes nothing more and frames are still under way; what is given up is told"
+            );
             outcome = outcome.worst(Outcome::Failed);
         }
         let mut told = FlowSummary { wall_s: self.since.elapsed().as_secs_f64(), ..FlowSummary::default() };
-        let sinks = written.file.nodes.iter();
-        for node in sinks.filter(|node| matches!(node.kind.role, Role::Consumer | Role::Sink)) {
+        for node in sinks(written) {
             let source = self.origins.get(&node.name).cloned().unwrap_or_default();
             let Some(feed) = self.feeds.get(&source) else { continue };
-            let frames_in = feed.frames_in();
-            let given = status.nodes.get(&node.name).map(|node| node.given).unwrap_or_default();
-            let into = |pipeline: &String| pipeline.split_once('→').is_some_and(|(_, to)| to == node.name);
-            let fed = status.pipelines.keys().any(into);
-            let balance = if fed { books.balance(frames_in, &[feed.ring()], &node.name) } else { None };
-            let books = match balance {
-                Some((balance, _)) => SinkBooks::new(
-                    &source,
-                    balance.frames_in,
-                    balance.delivered,
-                    balance.dropped,
-                    balance.unaccounted,
-                ),
-                // Behind a join there is no one way to add up, and to what was taken out nothing leads any more: what came and
-                // what is known to be missing must tile the timeline.
-                None => {
-                    let mut lost: Losses = given.lost;
-                    if !fed {
-                        lost[LossCause::Removed] += Frames(frames_in.0.saturating_sub(given.position));
-                    }
-                    let missing = frames_in.0.abs_diff(given.delivered.0 + lost.total().0);
-                    let unaccounted = given.unaccounted.max(books.unaccounted()).max(Frames(missing));
-                    SinkBooks::new(&source, frames_in, given.delivered, lost, unaccounted)
-                }
+            let books = Books { source: &source, feed, status: &status, books: &books };
+            let books = match self.hangs {
+                true => books.given_up(&node.name),
+                false => books.closed(&node.name),
             };
             told.sinks.insert(node.name.clone(), books);
         }
@@ -248,6 +281,11 @@ impl Running {
     }
 }
 
+/// Where frames end.
+fn sinks(written: &Written) -> impl Iterator<Item = &FlowNode> {
+    written.file.nodes.iter().filter(|node| matches!(node.kind.role, Role::Consumer | Role::Sink))
+}
+
 /// The pool as the configuration has it, and with larger classes, of which nothing is there before it is asked for: a flow's blocks may
 /// hold more frames, and its sources more channels, than anybody configured for.
 fn pool(config: &Config) -> PoolConfig {
@@ -271,78 +309,4 @@ fn bus(config: &Config) -> BusConfig {
     let publisher_events =
         [records(events.critical_records), records(events.high_records), records(events.normal_records)];
     BusConfig { publisher_events, ..BusConfig::default() }
-}
-
-/// Where answers and what is told go.
-struct Voice {
-    json: bool,
-    /// A node writes to standard output.
-    to_error: bool,
-}
-
-impl Voice {
-    fn answer(&mut self, line: &[u8], session: &mut Session) {
-        if line.trim_ascii().is_empty() {
-            return;
-        }
-        let answer = answer(line, session);
-        match self.json {
-            true => self.say(&(answer.to_json() + "\n")),
-            false => self.say(&answer.to_string()),
-        }
-    }
-
-    fn tell(&mut self, line: &str) {
-        match self.json {
-            true => self.say(&format!("{}\n", serde_json::json!({ "told": line }))),
-            false => self.say(&format!("{line}\n")),
-        }
-    }
-
-    fn say(&mut self, text: &str) {
-        // A reader that went away misses nothing but this.
-        let _ = match self.to_error {
-            true => std::io::stderr().lock().write_all(text.as_bytes()),
-            false => {
-                let mut output = std::io::stdout().lock();
-                output.write_all(text.as_bytes()).and_then(|()| output.flush())
-            }
-        };
-    }
-}
-
-/// Lines of standard input, read by a thread of their own, which is left behind when the flow is over.
-fn read_lines() -> Receiver<Vec<u8>> {
-    let (lines, read) = sync_channel(LINES_WAITING);
-    let reader = std::thread::Builder::new().name("pcmflow console".into());
-    // Without a thread there are no lines, as at the end of the input.
-    drop(reader.spawn(move || forward(&lines)));
-    read
-}
-
-fn forward(lines: &SyncSender<Vec<u8>>) {
-    let mut input = std::io::stdin().lock();
-    loop {
-        let mut line = Vec::new();
-        // One byte more than may be: what is longer is refused, and its rest read away.
-        let most = LINE_BYTES_MAX as u64 + 2;
-        match input.by_ref().take(most).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        while !line.ends_with(b"\n") {
-            let mut rest = Vec::new();
-            match input.by_ref().take(4_096).read_until(b'\n', &mut rest) {
-                Ok(0) | Err(_) => break,
-                Ok(_) if rest.ends_with(b"\n") => break,
-                Ok(_) => {}
-            }
-        }
-        if line.ends_with(b"\n") {
-            line.pop();
-        }
-        if lines.send(line).is_err() {
-            return;
-        }
-    }
 }

@@ -69,11 +69,11 @@ impl Run {
 
     /// Ends the program though the consumer hangs, most likely because nobody reads what it writes: says what is known.
     fn give_up(&self, name: &str, now: &Now) -> ! {
-        eprintln!(
+        tell!(
             "pcmflow: {name}: stopped, though the output takes nothing more and frames are still under way"
         );
         let lost = now.lost.total();
-        eprintln!(
+        tell!(
             "frames in {} · delivered {} · dropped {lost} · given up {}, of which {} in the ring, the rest in the link and at the \
              output · settled to {}: {} unaccounted",
             now.frames_in,
@@ -90,7 +90,7 @@ impl Run {
     fn close(&mut self, name: &str, report: Report) -> Result<(), Failure> {
         self.summary.add(name, &report);
         if let Some(damage) = &report.damage {
-            eprintln!("pcmflow: {name}: {damage}");
+            tell!("pcmflow: {name}: {damage}");
             self.outcome = self.outcome.worst(Outcome::Damaged);
         }
         if let Some(error) = report.node_error {
@@ -104,7 +104,7 @@ impl Run {
 
     /// Says why one input failed; the others go on.
     pub(crate) fn fail(&mut self, failure: &Failure) {
-        eprintln!("pcmflow: {failure}");
+        tell!("pcmflow: {failure}");
         self.outcome = self.outcome.worst(failure.outcome());
     }
 
@@ -112,7 +112,7 @@ impl Run {
     /// was said and there are no books.
     pub(crate) fn end(mut self) -> Result<Outcome, Failure> {
         if self.summary.has_inputs() || self.outcome == Outcome::Done {
-            eprintln!("{}", self.summary.words());
+            tell!("{}", self.summary.words());
         }
         if let Some(file) = self.summary_file.take() {
             file.write(&self.summary)?;
@@ -121,7 +121,7 @@ impl Run {
             self.outcome = self.outcome.worst(Outcome::Damaged);
         }
         if !self.summary.balances() {
-            eprintln!("pcmflow: the books do not balance; please report this");
+            tell!("pcmflow: the books do not balance; please report this");
             self.outcome = self.outcome.worst(Outcome::Failed);
         }
         Ok(self.outcome)

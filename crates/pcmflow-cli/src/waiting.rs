@@ -45,7 +45,7 @@ pub(crate) fn opened<T: Send + 'static>(
         }
         if since.elapsed() > SILENCE && !told {
             told = true;
-            eprintln!("pcmflow: {what} keeps us waiting: there is nobody at its other end, or nothing comes");
+            tell!("pcmflow: {what} keeps us waiting: there is nobody at its other end, or nothing comes");
         }
     }
     Ok(None)

@@ -299,3 +299,21 @@ fn a_configuration_without_end_is_refused() {
         .code(2)
         .says(&["/dev/zero: the file has more than 262144 bytes"]);
 }
+
+/// `pcmflow run flow.toml 2>&1 | head -1`: who reads neither output nor messages gets an end, and no panic.
+#[cfg(unix)]
+#[test]
+fn messages_that_nobody_reads_are_no_panic() {
+    use std::process::{Command, Stdio};
+    let place = Place::new();
+    let flow = flow(&place, SHORT, &[("level", "")]);
+    for (arguments, code) in
+        [(["run", &flow], 1), (["level", "synth:sine:440,seconds=1"], 1), (["run", "none.toml"], 1)]
+    {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_pcmflow"));
+        let mut child =
+            program.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
+    }
+}

@@ -158,6 +158,10 @@ fn every_error_says_what_where_and_what_is_possible() {
         (with("sine:440", "sin:440"), "line 4: node mic (synth): `signal` is \"sin:440,seconds=1,channels=2\"; allowed: no synthetic"),
         (with("name = \"mic\"\n", ""), "line 2: node 1 (no name): `name` is missing"),
         (with("name = \"out\"", "name = \"mic\""), "line 6: node mic: there is one of that name already"),
+        (
+            with("name = \"out\"", "name = \"o\\u001b[31mut\""),
+            "line 6: node o\\u{1b}[31mut: `name` is \"o\\u001b[31mut\"; allowed: the name of a node, in quotes: up to 64 bytes, no control",
+        ),
         (with("to = \"out\"", "to = \"outt\""), "line 10: pipeline mic→outt: there is no node outt; there are: mic, out"),
         (with("to = \"out\"", "too = \"out\""), "line 11: pipeline 1: no key `too`: did you mean `to`?"),
         (

@@ -179,7 +179,7 @@ impl Running {
     fn tell_failures(&mut self) {
         for (name, node) in self.status().nodes.iter().filter(|(_, node)| node.state == State::Failed) {
             if self.failed.insert(name.clone()) {
-                eprintln!("pcmflow: node {name}: {}", node.error.as_deref().unwrap_or("it failed"));
+                tell!("pcmflow: node {name}: {}", node.error.as_deref().unwrap_or("it failed"));
             }
         }
     }
@@ -204,7 +204,7 @@ impl Running {
         }
         let waits = |state| matches!(state, InputState::Stopped | InputState::Waiting);
         let Some((name, _)) = inputs.iter().find(|(_, input)| waits(input.state)) else { return false };
-        eprintln!(
+        tell!(
             "pcmflow: node {name} is stopped, and nobody is at the console to start it again: this is the end"
         );
         true
@@ -220,7 +220,7 @@ impl Running {
     fn close(mut self, written: &Written, summary: Option<SummaryFile>) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::Done;
         for error in self.session.stop() {
-            eprintln!("pcmflow: {error}");
+            tell!("pcmflow: {error}");
             outcome = outcome.worst(Outcome::Failed);
         }
         let flow = self.session.flow();
@@ -233,16 +233,16 @@ impl Running {
         }
         for (name, feed) in &self.feeds {
             if let Some(error) = feed.error() {
-                eprintln!("pcmflow: node {name}: {error}");
+                tell!("pcmflow: node {name}: {error}");
                 outcome = outcome.worst(Outcome::Failed);
             }
             if let Some(damage) = feed.damage() {
-                eprintln!("pcmflow: node {name}: {damage}");
+                tell!("pcmflow: node {name}: {damage}");
                 outcome = outcome.worst(Outcome::Damaged);
             }
         }
         if self.hangs {
-            eprintln!(
+            tell!(
                 "pcmflow: stopped, though an output takes nothing more and frames are still under way; what is given up is told"
             );
             outcome = outcome.worst(Outcome::Failed);
@@ -258,7 +258,7 @@ impl Running {
             };
             told.sinks.insert(node.name.clone(), books);
         }
-        eprint!("{}", told.words());
+        tell!("{}", told.words().trim_end());
         if let Some(file) = summary {
             file.write(&told)?;
         }
@@ -266,11 +266,11 @@ impl Running {
             outcome = outcome.worst(Outcome::Damaged);
         }
         if !self.hangs && told.sinks.values().any(|books| books.unaccounted > 0) {
-            eprintln!("pcmflow: the books do not balance; please report this");
+            tell!("pcmflow: the books do not balance; please report this");
             outcome = outcome.worst(Outcome::Failed);
         }
         for panic in self.threads.stop() {
-            eprintln!("pcmflow: a task failed: {panic:?}");
+            tell!("pcmflow: a task failed: {panic:?}");
             outcome = outcome.worst(Outcome::Failed);
         }
         if self.hangs {

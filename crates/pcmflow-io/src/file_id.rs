@@ -88,15 +88,25 @@ fn known(_: &Metadata, path: &Path) -> Id {
     Id::Path(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
 }
 
-#[cfg(unix)]
 fn is_file_or_pipe(found: &Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    found.is_file() || found.file_type().is_fifo()
+    found.is_file() || is_fifo(found)
+}
+
+/// Whether this is a named pipe, whose opening waits for the other end, and in which nothing can be gone back to.
+///
+/// Not RT-safe: makes a system call.
+pub fn is_pipe(path: impl AsRef<Path>) -> bool {
+    path.as_ref().metadata().is_ok_and(|found| is_fifo(&found))
+}
+
+#[cfg(unix)]
+fn is_fifo(found: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())
 }
 
 #[cfg(not(unix))]
-fn is_file_or_pipe(found: &Metadata) -> bool {
-    found.is_file()
+fn is_fifo(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(all(test, unix))]

@@ -166,7 +166,11 @@ mod pipes {
         let place = Place::new();
         pipe(&place, "pipe");
         let flow = flow(&place, SHORT, &[("wav", "path = 'pipe'")]);
-        pcmflow(["run", &flow]).end().code(1).says(&["line 6: node out0: ", "take kind `raw`"]);
+        pcmflow(["run", &flow]).end().code(1).says(&["line 6: node out0: ", "write raw PCM"]);
+        pcmflow(["pipe", "synth:sine:440,seconds=1", "-o", &place.at("pipe")])
+            .end()
+            .code(1)
+            .says(&["write raw PCM"]);
     }
 
     /// The reader opens the pipe, takes a little and stops: what is under way is told frame by frame, and where it is.

@@ -1,6 +1,7 @@
 //! WAV files.
 
 use super::{Sink, SinkError, whole_frames};
+use crate::is_pipe;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use pcmflow_core::format::{Frames, StreamFormat};
 use std::fmt;
@@ -74,10 +75,26 @@ impl WavSink {
     /// [`SinkError::Create`] when that fails.
     pub fn create(path: impl AsRef<Path>, wav: WavFormat, format: StreamFormat) -> Result<Self, SinkError> {
         let name = path.as_ref().display().to_string();
+        Self::refuse_pipe(path.as_ref())?;
         match File::create(path) {
             Ok(file) => Self::new(file, &name, wav, format),
             Err(source) => Err(SinkError::Create { name, source }),
         }
+    }
+
+    /// Refuses a named pipe before it is opened, which would wait for a reader.
+    ///
+    /// Not RT-safe: makes a system call.
+    ///
+    /// # Errors
+    /// [`SinkError::Create`].
+    pub fn refuse_pipe(path: &Path) -> Result<(), SinkError> {
+        if !is_pipe(path) {
+            return Ok(());
+        }
+        let source =
+            io::Error::other("a pipe takes no WAV file, whose header is written last: write raw PCM");
+        Err(SinkError::Create { name: path.display().to_string(), source })
     }
 
     /// Writes to `file`, which is empty, and which messages call `name`.

@@ -1,7 +1,7 @@
 //! Outputs: opened as they are, and emptied only when every one of them could be opened.
 
 use super::{FlowFile, FlowFileError, FlowFileErrors, FlowNode, Wrong};
-use crate::io::SinkError;
+use crate::io::{SinkError, WavSink};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, LineWriter, Write};
@@ -53,9 +53,8 @@ impl FlowNode {
         };
         let name = path.display().to_string();
         let refused = |source| SinkError::Create { name: name.clone(), source };
-        if self.kind.name == "wav" && is_pipe(&path) {
-            let way_out = "a WAV file's header is written last, which a pipe does not allow: take kind `raw`";
-            return Err(refused(io::Error::other(way_out)));
+        if self.kind.name == "wav" {
+            WavSink::refuse_pipe(&path)?;
         }
         let mut options = OpenOptions::new();
         options.write(true);
@@ -69,17 +68,6 @@ impl FlowNode {
         };
         Ok(FlowOutput { name, file: Some(file), made })
     }
-}
-
-#[cfg(unix)]
-fn is_pipe(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    path.metadata().is_ok_and(|found| found.file_type().is_fifo())
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_: &Path) -> bool {
-    false
 }
 
 impl FlowOutput {

@@ -90,7 +90,7 @@ impl Failure {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Failure::Usage(_) | Failure::Block(_) | Failure::Config(_) => Outcome::Usage,
-            Failure::FlowFile { errors, .. } if !errors.only_inputs() => Outcome::Usage,
+            Failure::FlowFile { errors, .. } if !errors.only_opening() => Outcome::Usage,
             _ => Outcome::Failed,
         }
     }

@@ -13,6 +13,9 @@ pub(crate) struct SinkBooks {
     frames_in: u64,
     delivered: u64,
     dropped: BTreeMap<&'static str, u64>,
+    /// What was still under way when the flow was given up, by where it was.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    given_up: BTreeMap<String, u64>,
     pub(crate) unaccounted: u64,
 }
 
@@ -30,8 +33,14 @@ impl SinkBooks {
             frames_in: frames_in.0,
             delivered: delivered.0,
             dropped: dropped.map(|(cause, frames)| (LossCause::name(cause), frames.0)).collect(),
+            given_up: BTreeMap::new(),
             unaccounted: unaccounted.0,
         }
+    }
+
+    /// The same, with what was under way.
+    pub(crate) fn given_up(self, given_up: BTreeMap<String, u64>) -> Self {
+        Self { given_up, ..self }
     }
 
     pub(crate) fn has_drops(&self) -> bool {
@@ -51,7 +60,7 @@ impl FlowSummary {
     pub(crate) fn words(&self) -> String {
         let mut words = String::new();
         for (name, books) in &self.sinks {
-            let SinkBooks { source, frames_in, delivered, dropped, unaccounted } = books;
+            let SinkBooks { source, frames_in, delivered, dropped, given_up, unaccounted } = books;
             let total: u64 = dropped.values().sum();
             // Writing to a string can't fail.
             let _ = write!(
@@ -62,6 +71,12 @@ impl FlowSummary {
                 let causes: Vec<_> =
                     dropped.iter().map(|(cause, frames)| format!("{cause} {frames}")).collect();
                 let _ = write!(words, " ({})", causes.join(", "));
+            }
+            if !given_up.is_empty() {
+                let places: Vec<_> =
+                    given_up.iter().map(|(place, frames)| format!("{frames} {place}")).collect();
+                let _ =
+                    write!(words, " · given up {} ({})", given_up.values().sum::<u64>(), places.join(", "));
             }
             let _ = writeln!(words, " · unaccounted {unaccounted}");
         }

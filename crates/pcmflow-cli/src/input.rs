@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use pcmflow::core::format::{SampleEncoding, StreamFormat};
 use pcmflow::io::{
-    FileSource, RawFormat, Source, SynthError, SynthSource, SynthSpec, open_file, open_reader,
+    FileId, FileSource, RawFormat, Source, SynthError, SynthSource, SynthSpec, open_file, open_reader,
 };
 use pcmflow::runtime::Pacing;
 use std::ffi::OsString;
@@ -110,7 +110,12 @@ impl Input {
 
     /// Refuses an output that would overwrite this input, or another name of it, before or while it is read.
     pub(crate) fn refuse_as_output(&self, output: &Path) -> Result<(), Failure> {
-        if self.kind() == Kind::File && is_same_file(Path::new(&self.argument), output) {
+        let id = match self.kind() {
+            Kind::File => FileId::of(&self.argument),
+            Kind::Standard => FileId::of_standard_input(),
+            Kind::Synthetic => None,
+        };
+        if id.is_some() && id == FileId::of(output) {
             return Err(Failure::Usage(format!(
                 "{} is the input itself: name another output",
                 output.display()
@@ -123,23 +128,6 @@ impl Input {
 impl std::fmt::Display for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.label)
-    }
-}
-
-/// Whether both names lead to one regular file.
-pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
-    let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) else { return false };
-    if !a.is_file() || !b.is_file() {
-        return false;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        (a.dev(), a.ino()) == (b.dev(), b.ino())
-    }
-    #[cfg(not(unix))]
-    {
-        matches!((one.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
     }
 }
 

@@ -1,6 +1,10 @@
 //! `pcmflow`: audio in, through rings, pool and links that keep books, to pitch, level, files and other programs.
 #![forbid(unsafe_code)]
 
+// Before those who use its macro.
+#[macro_use]
+mod tell;
+
 mod args;
 mod commands;
 mod failure;
@@ -9,6 +13,7 @@ mod flow_summary;
 mod input;
 mod run;
 mod summary;
+mod waiting;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -35,7 +40,7 @@ fn main() -> ExitCode {
     match result {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
-            eprintln!("pcmflow: {failure}");
+            tell!("pcmflow: {failure}");
             failure.outcome().into()
         }
     }

@@ -3,37 +3,21 @@
 use crate::args::{FlowArgs, InputArgs};
 use crate::failure::{Failure, Outcome};
 use crate::flow::{Consumer, Flow, FlowConfig, Now, Report};
-use crate::input::{Input, is_same_file};
+use crate::input::Input;
 use crate::summary::{Summary, SummaryFile};
+use crate::waiting::{Patience, interruptible, opened};
 use indicatif::{ProgressBar, ProgressStyle};
 use pcmflow::core::block::BlockSize;
 use pcmflow::core::format::{Frames, StreamFormat};
 use pcmflow::engine::flow::Node;
-use pcmflow::io::Source;
+use pcmflow::io::{Source, is_same_file};
 use pcmflow::runtime::{InputConfig, InputError, Pacing, Stop};
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// How often progress is shown.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How long a flow that is to end may take to deliver what is under way.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asked by the first Ctrl-C; the second ends the program.
-pub(crate) fn interruptible() -> Result<Stop, Failure> {
-    let stop = Stop::new();
-    let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        if asked.is_asked() {
-            std::process::exit(130);
-        }
-        asked.ask();
-    })?;
-    Ok(stop)
-}
 
 /// One run of the program over its inputs.
 #[derive(Debug)]
@@ -53,26 +37,10 @@ impl Run {
         Ok(Self { stop, summary: Summary::new(), summary_file, outcome: Outcome::Done })
     }
 
-    /// Opens an input; none when the run is to end. What it is can only be told by reading its first bytes, and a pipe may
-    /// keep them for ever: a thread that hangs in that read is left behind.
+    /// Opens an input; none when the run is to end.
     fn open(&self, input: &Input, args: &InputArgs) -> Result<Option<Box<dyn Source>>, Failure> {
-        let (opened, is_opened) = channel();
-        let (input, args) = (input.clone(), args.clone());
-        let opener = std::thread::Builder::new().name("pcmflow opener".into());
-        opener
-            .spawn(move || {
-                // Nobody listens any more once the run is to end.
-                let _ = opened.send(input.open(&args));
-            })
-            .map_err(InputError::from)?;
-        while !self.stop.is_asked() {
-            match is_opened.recv_timeout(TICK) {
-                Ok(source) => return source.map(Some),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        Ok(None)
+        let (opening, args) = (input.clone(), args.clone());
+        opened(&self.stop, input.name(), move || opening.open(&args)).map_err(InputError::from)?.transpose()
     }
 
     /// Carries one source to one consumer; `watch` is called some ten times a second.
@@ -85,15 +53,15 @@ impl Run {
         mut watch: impl FnMut(&Now),
     ) -> Result<(), Failure> {
         let mut flow = Flow::start(source, consumer, config)?;
-        let mut patience = PATIENCE;
+        let mut patience = Patience::new();
         while !flow.wait(TICK) {
-            watch(&flow.now());
+            let now = flow.now();
+            watch(&now);
             if self.stop.is_asked() {
                 flow.stop();
-                patience = patience.saturating_sub(TICK);
-            }
-            if patience.is_zero() {
-                self.give_up(name, &flow.now());
+                if patience.is_over((now.frames_in, now.delivered, now.lost, now.link)) {
+                    self.give_up(name, &now);
+                }
             }
         }
         self.close(name, flow.close()?)
@@ -101,14 +69,17 @@ impl Run {
 
     /// Ends the program though the consumer hangs, most likely because nobody reads what it writes: says what is known.
     fn give_up(&self, name: &str, now: &Now) -> ! {
-        eprintln!(
+        tell!(
             "pcmflow: {name}: stopped, though the output takes nothing more and frames are still under way"
         );
-        eprintln!(
-            "frames in {} · delivered {} · dropped {} · settled to {}: {} unaccounted",
+        let lost = now.lost.total();
+        tell!(
+            "frames in {} · delivered {} · dropped {lost} · given up {}, of which {} in the ring, the rest in the link and at the \
+             output · settled to {}: {} unaccounted",
             now.frames_in,
             now.delivered,
-            now.lost.total(),
+            now.frames_in.0.saturating_sub(now.delivered.0 + lost.0),
+            now.ring,
             now.settled.position,
             now.settled.unaccounted,
         );
@@ -119,7 +90,7 @@ impl Run {
     fn close(&mut self, name: &str, report: Report) -> Result<(), Failure> {
         self.summary.add(name, &report);
         if let Some(damage) = &report.damage {
-            eprintln!("pcmflow: {name}: {damage}");
+            tell!("pcmflow: {name}: {damage}");
             self.outcome = self.outcome.worst(Outcome::Damaged);
         }
         if let Some(error) = report.node_error {
@@ -133,7 +104,7 @@ impl Run {
 
     /// Says why one input failed; the others go on.
     pub(crate) fn fail(&mut self, failure: &Failure) {
-        eprintln!("pcmflow: {failure}");
+        tell!("pcmflow: {failure}");
         self.outcome = self.outcome.worst(failure.outcome());
     }
 
@@ -141,7 +112,7 @@ impl Run {
     /// was said and there are no books.
     pub(crate) fn end(mut self) -> Result<Outcome, Failure> {
         if self.summary.has_inputs() || self.outcome == Outcome::Done {
-            eprintln!("{}", self.summary.words());
+            tell!("{}", self.summary.words());
         }
         if let Some(file) = self.summary_file.take() {
             file.write(&self.summary)?;
@@ -150,7 +121,7 @@ impl Run {
             self.outcome = self.outcome.worst(Outcome::Damaged);
         }
         if !self.summary.balances() {
-            eprintln!("pcmflow: the books do not balance; please report this");
+            tell!("pcmflow: the books do not balance; please report this");
             self.outcome = self.outcome.worst(Outcome::Failed);
         }
         Ok(self.outcome)
@@ -213,7 +184,8 @@ impl Plan<'_> {
         let pacing = input.pacing(self.args);
         let seen = std::io::stderr().is_terminal() && !(self.prints_lines && std::io::stdout().is_terminal());
         let progress = Progress::new(input.name(), &*source, pacing, seen);
-        let input_config = InputConfig { block, pacing, overflow: self.args.overflow };
+        let input_config =
+            InputConfig { block, pacing, overflow: self.args.overflow, ..InputConfig::default() };
         let config = FlowConfig { input: input_config, inject: self.args.inject };
         run.flow(input.label(), source, consumer, config, |now| progress.show(now))?;
         progress.end();

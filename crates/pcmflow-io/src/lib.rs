@@ -14,6 +14,7 @@
 
 mod decode;
 pub mod file;
+mod file_id;
 mod flac;
 mod pcm;
 pub mod scan;
@@ -23,6 +24,7 @@ pub mod synth;
 mod wav;
 
 pub use file::{FileSource, MediaInfo, RawFormat, open_file, open_reader};
+pub use file_id::{FileId, is_pipe, is_same_file};
 pub use sink::{JsonLines, NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
 pub use source::{Damage, Source, SourceError};
 pub use synth::{Melody, MelodyNote, SynthError, SynthSource, SynthSpec};

@@ -4,10 +4,8 @@
 //! cargo run --release -p pcmflow --example own_module
 //! ```
 
-use pcmflow::core::block::BufferConstants;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::pool::{BufferRecyclingPool, PoolConfig};
-use pcmflow::core::stream::Overflow;
 use pcmflow::engine::config::Config;
 use pcmflow::engine::flow::{DataFlowCoordinator, Node, NodeError, Out, PipelineConfig, Ports};
 use pcmflow::engine::pressure::Strategy;
@@ -64,8 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Eight clicks in two seconds, as fast as they can be made.
     let source = "clicks:250ms,seconds=2".parse::<SynthSpec>()?.source()?;
-    let config =
-        InputConfig { block: BufferConstants::PRODUCTION, pacing: Pacing::Fast, overflow: Overflow::Reject };
+    let config = InputConfig { pacing: Pacing::Fast, ..InputConfig::default() };
     let (input, inflow) = Input::new("clicks", Box::new(source), config, clock)?;
     let format = input.format();
     let shared = session.flow();

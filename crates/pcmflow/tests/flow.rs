@@ -2,7 +2,7 @@
 //! stamps each frame with its number, and the consumer notes which arrived.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop at the first surprise
 
-use pcmflow::core::block::{BlockSize, BufferConstants};
+use pcmflow::core::block::BlockSize;
 use pcmflow::core::chunk::AudioChunk;
 use pcmflow::core::format::{Frames, StreamFormat, StreamPosition};
 use pcmflow::core::ledger::{Balance, EdgeSnapshot, Gap, LossCause};
@@ -111,7 +111,7 @@ struct Config {
 }
 
 fn config(pacing: Pacing, overflow: Overflow, inject: Option<Inject>) -> Config {
-    Config { input: InputConfig { block: BufferConstants::PRODUCTION, pacing, overflow }, inject }
+    Config { input: InputConfig { pacing, overflow, ..InputConfig::default() }, inject }
 }
 
 /// A source, a ring, a link and a sink, on threads.

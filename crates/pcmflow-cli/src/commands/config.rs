@@ -1,11 +1,14 @@
 //! `pcmflow config`: the configuration checked, shown and explained. Other commands load theirs here.
 
-use super::print;
+use super::{print, read_text};
 use crate::args::{ConfigArgs, ConfigCommand};
 use crate::failure::{Failure, Outcome};
 use pcmflow::engine::config::{Config, Key, Sources};
 use pcmflow::engine::console::{Answer, Cell, Table};
 use std::path::PathBuf;
+
+/// A longer configuration is nobody's writing.
+const BYTES_MAX: usize = 256 << 10;
 
 pub(crate) fn run(command: &ConfigCommand) -> Result<Outcome, Failure> {
     match command {
@@ -15,7 +18,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Outcome, Failure> {
                     "the configuration file is named twice: leave --config out".into(),
                 ));
             }
-            load_from(file.clone(), config)?;
+            load_from(file.clone().or_else(|| named(config)), config)?;
             print(b"the configuration is right\n")
         }
         ConfigCommand::Show { json, config } => {
@@ -38,17 +41,19 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Outcome, Failure> {
 
 /// The configuration of file, environment and flags.
 pub(crate) fn load(args: &ConfigArgs) -> Result<Config, Failure> {
-    load_from(None, args)
+    load_from(named(args), args)
+}
+
+/// The configuration file, by flag or environment.
+pub(crate) fn named(args: &ConfigArgs) -> Option<PathBuf> {
+    let variable = || std::env::var_os("PCMFLOW_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from);
+    args.config.clone().or_else(variable)
 }
 
 fn load_from(file: Option<PathBuf>, args: &ConfigArgs) -> Result<Config, Failure> {
-    let named = file.or_else(|| args.config.clone());
-    let named = named
-        .or_else(|| std::env::var_os("PCMFLOW_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
-    let toml = match named {
+    let toml = match file {
         None => String::new(),
-        Some(path) => std::fs::read_to_string(&path)
-            .map_err(|error| Failure::Read { file: path.display().to_string(), error })?,
+        Some(path) => read_text(&path, BYTES_MAX, "a configuration")?,
     };
     // What is not UTF-8 is no value of any key.
     let text = |text: std::ffi::OsString| text.into_string().ok();

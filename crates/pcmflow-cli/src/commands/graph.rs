@@ -1,11 +1,10 @@
 //! `pcmflow graph`: a flow file as a drawing. Inputs are opened, to know their formats; nothing is written.
 
-use super::{config, print};
+use super::{config, print, read_text};
 use crate::args::{ConfigArgs, GraphArgs};
 use crate::failure::{Failure, Outcome};
 use pcmflow::engine::config::Config;
 use pcmflow::flow_file::FlowFile;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &GraphArgs) -> Result<Outcome, Failure> {
@@ -31,16 +30,13 @@ impl Written {
     pub(crate) fn read(path: &Path, args: &ConfigArgs) -> Result<Self, Failure> {
         let config = config::load(args)?;
         let name = path.display().to_string();
-        // One byte more than may be, so that it is told to be too long and not cut.
-        let most = FlowFile::BYTES_MAX as u64 + 1;
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(most).read_to_end(&mut bytes))
-            .map_err(|error| Failure::Read { file: name.clone(), error })?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Failure::Usage(format!("{name}: a flow file is TOML, and this is no text")))?;
-        let file = FlowFile::parse(&text, &config.flow)
+        let text = read_text(path, FlowFile::BYTES_MAX, "a flow file")?;
+        let mut file = FlowFile::parse(&text, &config.flow)
             .map_err(|errors| Failure::FlowFile { file: name.clone(), errors })?;
+        file.reserve(path, "the flow file");
+        if let Some(path) = config::named(args) {
+            file.reserve(path, "the configuration");
+        }
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { file, config, folder, name })
     }

@@ -17,12 +17,12 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
                 let text = if args.json { info.json()? } else { info.words() };
                 super::print(text.as_bytes())?;
                 if let Some(damage) = &found.damage {
-                    eprintln!("pcmflow: {}: {damage}", input.name());
+                    tell!("pcmflow: {}: {damage}", input.name());
                     outcome = outcome.worst(Outcome::Damaged);
                 }
             }
             Err(failure) => {
-                eprintln!("pcmflow: {failure}");
+                tell!("pcmflow: {failure}");
                 outcome = outcome.worst(failure.outcome());
             }
         }

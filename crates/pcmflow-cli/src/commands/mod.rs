@@ -10,9 +10,8 @@ pub(crate) mod pitch;
 pub(crate) mod run;
 
 use crate::failure::{Failure, Outcome};
-use pcmflow::core::ledger::Gap;
-use serde::Serialize;
-use std::io::{BufWriter, Stdout, Write};
+use std::io::{BufWriter, Read, Stdout, Write};
+use std::path::Path;
 
 /// Standard output, buffered.
 fn standard_output() -> BufWriter<Stdout> {
@@ -29,25 +28,20 @@ pub(crate) fn print(bytes: &[u8]) -> Result<Outcome, Failure> {
     }
 }
 
-/// The JSON line that stands where frames were lost.
-#[derive(Debug, Serialize)]
-struct GapLine<'a> {
-    file: &'a str,
-    gap: GapFields,
-}
-
-#[derive(Debug, Serialize)]
-struct GapFields {
-    position: u64,
-    frames: u64,
-    cause: &'static str,
-}
-
-impl<'a> GapLine<'a> {
-    fn new(file: &'a str, gap: Gap) -> Self {
-        Self {
-            file,
-            gap: GapFields { position: gap.position.0, frames: gap.frames.0, cause: gap.cause.name() },
-        }
+/// A file of text that is no longer than `bytes_max`; `what` says what it would be.
+fn read_text(path: &Path, bytes_max: usize, what: &str) -> Result<String, Failure> {
+    let name = path.display().to_string();
+    // One byte more than may be, so that it is told to be too long and not cut; and a device has no end.
+    let most = bytes_max as u64 + 1;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .map_err(|error| Failure::Read { file: name.clone(), error })?;
+    if bytes.len() > bytes_max {
+        let long =
+            format!("{name}: the file has more than {bytes_max} bytes, at the most {bytes_max} are read");
+        return Err(Failure::Usage(long));
     }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::Usage(format!("{name}: {what} is TOML, and this is no text")))
 }

@@ -6,6 +6,7 @@
 // Clippy's exemption for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod awkward_flows;
 mod bad_input;
 mod causality;
 mod commands;

@@ -178,7 +178,7 @@ fn what_can_not_be_run_is_refused_before_anything_is_written() {
     pcmflow(["run", &flow, "--summary", &place.at("take.wav")])
         .end()
         .code(2)
-        .says(&["the file of node tape"]);
+        .says(&["node tape: ", "is the file of --summary"]);
     assert!(!place.path().join("take.wav").exists() && !place.path().join("levels.jsonl").exists());
     let nowhere = place.file("nowhere.toml", text.replace("take.wav", "no/take.wav").as_bytes());
     pcmflow(["run", &nowhere]).end().code(1).says(&["node tape: can't create", "take.wav"]);

@@ -1,6 +1,7 @@
 //! WAV files.
 
 use super::{Sink, SinkError, whole_frames};
+use crate::is_pipe;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use pcmflow_core::format::{Frames, StreamFormat};
 use std::fmt;
@@ -74,6 +75,35 @@ impl WavSink {
     /// [`SinkError::Create`] when that fails.
     pub fn create(path: impl AsRef<Path>, wav: WavFormat, format: StreamFormat) -> Result<Self, SinkError> {
         let name = path.as_ref().display().to_string();
+        Self::refuse_pipe(path.as_ref())?;
+        match File::create(path) {
+            Ok(file) => Self::new(file, &name, wav, format),
+            Err(source) => Err(SinkError::Create { name, source }),
+        }
+    }
+
+    /// Refuses a named pipe before it is opened, which would wait for a reader.
+    ///
+    /// Not RT-safe: makes a system call.
+    ///
+    /// # Errors
+    /// [`SinkError::Create`].
+    pub fn refuse_pipe(path: &Path) -> Result<(), SinkError> {
+        if !is_pipe(path) {
+            return Ok(());
+        }
+        let source =
+            io::Error::other("a pipe takes no WAV file, whose header is written last: write raw PCM");
+        Err(SinkError::Create { name: path.display().to_string(), source })
+    }
+
+    /// Writes to `file`, which is empty, and which messages call `name`.
+    ///
+    /// Not RT-safe: makes system calls, allocates.
+    ///
+    /// # Errors
+    /// [`SinkError::Create`] when the header can't be written.
+    pub fn new(file: File, name: &str, wav: WavFormat, format: StreamFormat) -> Result<Self, SinkError> {
         let spec = WavSpec {
             channels: format.channels.get() as u16,
             sample_rate: format.rate.hz(),
@@ -82,8 +112,9 @@ impl WavSink {
         };
         let frame_bytes = u64::from(wav.bits() / 8) * format.channels.get() as u64;
         let frames_max = Frames((u64::from(u32::MAX) - HEADER_BYTES_MAX) / frame_bytes);
-        match WavWriter::create(path, spec) {
-            Ok(writer) => Ok(Self { writer, name, wav, format, frames: Frames::ZERO, frames_max }),
+        let (name, frames) = (name.to_owned(), Frames::ZERO);
+        match WavWriter::new(BufWriter::new(file), spec) {
+            Ok(writer) => Ok(Self { writer, name, wav, format, frames, frames_max }),
             Err(error) => Err(SinkError::Create { name, source: io_error(error) }),
         }
     }

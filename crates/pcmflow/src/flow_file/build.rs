@@ -1,8 +1,7 @@
 //! From a plan to a flow that can be started: inputs and nodes are made, outputs created.
 
 use super::kinds::{GAPS, MISSING, PACES};
-use super::lines::{self, LevelLines, Lines, PitchLines};
-use super::{Feed, FlowFile, FlowNode, FlowPlan, Role};
+use super::{Feed, FlowFile, FlowNode, FlowOutput, FlowOutputs, FlowPlan, Role};
 use crate::core::block::{BlockSize, BlockSizeError};
 use crate::core::format::{ByteOrder, Frames, SampleEncoding, SampleFormat, SampleRate};
 use crate::core::stream::Overflow;
@@ -11,20 +10,20 @@ use crate::engine::flow::{FlowError, Join, Missing as MissingInput, Node, NodeEr
 use crate::engine::session::{Session, SessionError};
 use crate::engine::transform::Shape;
 use crate::io::{NoneSink, RawSink, Sink, SinkError, WavFormat, WavSink};
-use crate::nodes::{GainError, GainNode, LevelNode, Missing, PitchNode, PitchPace, SinkNode};
+use crate::nodes::{
+    GainError, GainNode, LevelLines, LevelNode, Lines, Missing, PitchLines, PitchNode, PitchPace, SinkNode,
+};
 use crate::pitch::{PitchConfig, PitchError};
 use crate::runtime::{Clock, Input, InputConfig, InputError, Pacing};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::Path;
+use std::io::Write;
 use std::sync::PoisonError;
 
 /// Why a flow that fits together can't be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// An output can't be created: see there.
+    /// An output can't be emptied, or not begun: see there.
     #[error("node {node}: {reason}")]
     Output {
         /// The node.
@@ -94,8 +93,7 @@ impl Node for Pass {
 }
 
 /// What a node is made with.
-struct Made<'a> {
-    folder: &'a Path,
+struct Made {
     /// What comes to it.
     shape: Shape,
     /// Whose frames positions count.
@@ -106,7 +104,7 @@ struct Made<'a> {
 
 impl FlowPlan {
     /// Makes the inputs and the nodes of `file`, of which this is the plan, and brings them into `session`, which is to be driven
-    /// by `clock`; outputs are created. Returns the inputs, by name.
+    /// by `clock`; its `outputs` are emptied first. Returns the inputs, by name.
     ///
     /// Not RT-safe: allocates, and makes system calls.
     ///
@@ -115,10 +113,13 @@ impl FlowPlan {
     pub fn build(
         mut self,
         file: &FlowFile,
-        folder: &Path,
+        mut outputs: FlowOutputs,
         session: &mut Session,
         clock: Clock,
     ) -> Result<BTreeMap<String, Feed>, BuildError> {
+        for (node, output) in &mut outputs {
+            output.empty().map_err(|reason| BuildError::Output { node: node.clone(), reason })?;
+        }
         let config = session.config();
         let flow = session.flow();
         let mut feeds = BTreeMap::new();
@@ -142,14 +143,13 @@ impl FlowPlan {
             }
             let origin = self.origins.get(&node.name).ok_or_else(unplanned)?;
             let made = Made {
-                folder,
                 shape: *self.shapes.get(&node.name).ok_or_else(unplanned)?,
                 source_rate: *rates.get(origin).ok_or_else(unplanned)?,
                 live: file.nodes.iter().any(|node| node.name == *origin && node.is_live()),
             };
             let ports = self.graph.nodes().find(|(name, _)| *name == node.name).map(|(_, ports)| *ports);
             let ports = ports.ok_or_else(unplanned)?;
-            let built = node.build(&made)?;
+            let built = node.build(&made, outputs.remove(&node.name))?;
             flow.lock().unwrap_or_else(PoisonError::into_inner).add_node(&node.name, ports, built)?;
         }
         let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -173,15 +173,14 @@ impl FlowNode {
             block,
             pacing: pacing.map_or(Pacing::Fast, |(_, pacing)| pacing),
             overflow: self.values.word("overflow", Overflow::ALL).unwrap_or(audio.overflow),
+            ring_ms: audio.ring_ms,
         })
     }
 
-    fn build(&self, made: &Made<'_>) -> Result<Box<dyn Node>, BuildError> {
+    fn build(&self, made: &Made, output: Option<FlowOutput>) -> Result<Box<dyn Node>, BuildError> {
         let (node, format) = (|| self.name.clone(), made.shape.format);
-        let output = |reason| BuildError::Output { node: node(), reason };
-        // Standard output has no path.
-        let path = self.path(made.folder);
-        let lines = || lines::output(path.as_deref()).map_err(output);
+        let failed = |reason| BuildError::Output { node: node(), reason };
+        let output = || output.ok_or_else(|| BuildError::Unplanned { node: node() });
         let gaps = match self.values.text("gaps") {
             Some(gaps) if gaps == GAPS[1] => Missing::Cut,
             _ => Missing::Silence,
@@ -198,39 +197,40 @@ impl FlowNode {
                 Box::new(Join::new(self.values.small("inputs").unwrap_or(2), format, missing))
             }
             "pitch" => {
+                let (mut output, place) = output()?.lines();
                 let lines = match self.values.text("form") {
-                    Some("csv") => Lines::pitch_csv(&self.name, lines()?, made.live).map_err(output)?,
-                    _ => Lines::json(&self.name, lines()?, made.live),
+                    Some("csv") => {
+                        let header = output.write_all(Lines::PITCH_CSV_HEADER.as_bytes());
+                        header.map_err(|error| failed(SinkError::write(&place, error)))?;
+                        Lines::csv(&self.name, output, &place, made.live)
+                    }
+                    _ => Lines::json(&self.name, output, &place, made.live),
                 };
                 let pace = if made.live { PitchPace::Live } else { PitchPace::Fast };
-                let node =
-                    PitchNode::new(PitchConfig::new(format.rate), made.source_rate, pace, PitchLines(lines));
-                Box::new(node.map_err(|reason| BuildError::Pitch { node: self.name.clone(), reason })?)
+                let (config, lines) = (PitchConfig::new(format.rate), PitchLines::new(lines));
+                let pitch = PitchNode::new(config, made.source_rate, pace, lines);
+                Box::new(pitch.map_err(|reason| BuildError::Pitch { node: node(), reason })?)
             }
             "level" => {
-                let lines = Lines::json(&self.name, lines()?, made.live);
-                Box::new(LevelNode::new(LevelLines { lines, source_rate: made.source_rate }))
+                let (output, place) = output()?.lines();
+                let lines = Lines::json(&self.name, output, &place, made.live);
+                Box::new(LevelNode::new(LevelLines::new(lines, made.source_rate)))
             }
             "wav" => {
                 let wav = self.values.word("format", &WavFormat::ALL).unwrap_or_default();
-                sink(Box::new(WavSink::create(path.unwrap_or_default(), wav, format).map_err(output)?))
+                let mut output = output()?;
+                // Its path is no `-`.
+                let file = output.take_file().ok_or_else(|| BuildError::Unplanned { node: node() })?;
+                sink(Box::new(WavSink::new(file, output.name(), wav, format).map_err(failed)?))
             }
             "raw" => {
                 let encoding = self.values.word("encoding", &SampleEncoding::ALL);
                 // What the table of kinds has where nothing was said.
                 let s16le = SampleEncoding { format: SampleFormat::S16, order: ByteOrder::Little };
-                let encoding = encoding.unwrap_or(s16le);
-                match path {
-                    None => {
-                        sink(Box::new(RawSink::new(std::io::stdout(), "standard output", encoding, format)))
-                    }
-                    Some(path) => {
-                        let name = path.display().to_string();
-                        let file = File::create(&path)
-                            .map_err(|source| output(SinkError::Create { name: name.clone(), source }))?;
-                        sink(Box::new(RawSink::new(BufWriter::new(file), &name, encoding, format)))
-                    }
-                }
+                let mut output = output()?;
+                // What is encoded at a time is as long as a buffer would be.
+                let writer = output.samples();
+                sink(Box::new(RawSink::new(writer, output.name(), encoding.unwrap_or(s16le), format)))
             }
             "discard" => sink(Box::new(NoneSink::new(format))),
             _ => Box::new(Pass),

@@ -1,7 +1,7 @@
 //! What is wrong with a flow file: each error with its line, the thing, what was written, and what is possible.
 
 use crate::engine::flow::GraphError;
-use crate::io::{SourceError, SynthError};
+use crate::io::{SinkError, SourceError, SynthError};
 use std::fmt;
 
 /// Why an input could not be opened.
@@ -127,6 +127,24 @@ pub enum Wrong {
         /// The file.
         path: String,
     },
+    /// A file that is no node's.
+    #[error("node {node}: {path} is {what}; give the node another file")]
+    Reserved {
+        /// The node.
+        node: String,
+        /// The file.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// An output can't be opened.
+    #[error("node {node}: {reason}; give it another path, or the right to write there")]
+    Create {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: SinkError,
+    },
     /// An input can't be opened.
     #[error("node {node}: {reason}")]
     Open {
@@ -190,11 +208,11 @@ impl FlowFileErrors {
         Self { errors, more }
     }
 
-    /// Whether the file is right, and an input could not be opened.
+    /// Whether the file is right, and inputs or outputs could not be opened.
     ///
     /// Not RT-safe: meant for set-up.
-    pub fn only_inputs(&self) -> bool {
-        self.errors.iter().all(|error| matches!(error.wrong, Wrong::Open { .. }))
+    pub fn only_opening(&self) -> bool {
+        self.errors.iter().all(|error| matches!(error.wrong, Wrong::Open { .. } | Wrong::Create { .. }))
     }
 }
 

@@ -59,7 +59,10 @@ pub enum Accepts {
 impl fmt::Display for Accepts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name => f.write_str("the name of a node, in quotes"),
+            Self::Name => write!(
+                f,
+                "the name of a node, in quotes: up to {NAME_BYTES_MAX} bytes, no control characters"
+            ),
             Self::Kind => f.write_str("the kind of a node, in quotes"),
             Self::Input => f.write_str("a path, in quotes"),
             Self::Output => f.write_str("a path, in quotes; not \"-\""),
@@ -99,7 +102,11 @@ impl Accepts {
         };
         match *self {
             Self::Name => match text {
-                Some(text) if !text.trim().is_empty() && text.len() <= NAME_BYTES_MAX => {
+                Some(text)
+                    if !text.trim().is_empty()
+                        && text.len() <= NAME_BYTES_MAX
+                        && !text.contains(char::is_control) =>
+                {
                     Ok(Value::text(text))
                 }
                 _ => no(),

@@ -87,6 +87,8 @@ pub struct FlowFile {
     pub nodes: Vec<FlowNode>,
     /// In the order of the file.
     pub pipelines: Vec<FlowPipeline>,
+    /// Files that are no node's.
+    pub(super) reserved: Vec<super::claims::Reserved>,
 }
 
 impl FlowFile {

@@ -1,6 +1,5 @@
 //! From nodes and pipelines to a graph in which everything fits: opens the inputs, and nothing else.
 
-use super::parameter::Accepts;
 use super::{FlowFile, FlowFileError, FlowFileErrors, FlowNode, OpenError, Role, Wrong};
 use crate::core::format::{Frames, SampleEncoding, StreamFormat};
 use crate::engine::flow::{Graph, Output, Ports};
@@ -9,7 +8,7 @@ use crate::io::{RawFormat, Source, SynthSpec, open_file, open_reader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An open input, or why it is not.
 pub type Opened = Result<Box<dyn Source>, OpenError>;
@@ -65,112 +64,6 @@ impl FlowNode {
         let format = StreamFormat::new(rate_hz, self.values.small("channels").unwrap_or(1)).ok()?;
         Some(RawFormat { encoding, format })
     }
-
-    /// What it reads or writes.
-    fn claim(&self, folder: &Path) -> Option<Claim<'_>> {
-        let claim = |place, does| Claim { node: self, place, does };
-        if self.kind.name == "stdin" {
-            return Some(claim(Place::Standard, "reads"));
-        }
-        self.kind.parameters.iter().find_map(|parameter| {
-            let path = self.values.text(parameter.name)?;
-            match parameter.accepts {
-                Accepts::Input => Some(claim(Place::File(folder.join(path)), "reads")),
-                Accepts::OutputOrStandard if path == "-" => Some(claim(Place::Standard, "writes to")),
-                Accepts::Output | Accepts::OutputOrStandard => {
-                    Some(claim(Place::File(folder.join(path)), "writes to"))
-                }
-                _ => None,
-            }
-        })
-    }
-
-    /// Whether it shares standard output with its like: lines that are whole, each with the node's name.
-    fn shares_lines(&self) -> bool {
-        self.kind.role == Role::Consumer && self.values.text("form") != Some("csv")
-    }
-
-    /// Whether it writes to standard output.
-    ///
-    /// Not RT-safe: meant for set-up.
-    pub fn writes_standard_output(&self) -> bool {
-        matches!(self.claim(Path::new("")), Some(Claim { place: Place::Standard, does: "writes to", .. }))
-    }
-
-    /// The file that it reads or writes.
-    ///
-    /// Not RT-safe: meant for set-up.
-    pub fn path(&self, folder: &Path) -> Option<PathBuf> {
-        match self.claim(folder)?.place {
-            Place::File(path) => Some(path),
-            Place::Standard => None,
-        }
-    }
-}
-
-enum Place {
-    Standard,
-    File(PathBuf),
-}
-
-struct Claim<'a> {
-    node: &'a FlowNode,
-    place: Place,
-    does: &'static str,
-}
-
-impl Claim<'_> {
-    fn clashes(&self, other: &Claim<'_>) -> bool {
-        if self.does == "reads" && other.does == "reads" {
-            // One file may be read twice, standard input can't.
-            return matches!((&self.place, &other.place), (Place::Standard, Place::Standard));
-        }
-        match (&self.place, &other.place) {
-            (Place::Standard, Place::Standard) => {
-                self.does == other.does && !(self.node.shares_lines() && other.node.shares_lines())
-            }
-            (Place::File(one), Place::File(two)) => is_same_file(one, two),
-            _ => false,
-        }
-    }
-
-    fn shown(&self) -> String {
-        match &self.place {
-            Place::Standard if self.does == "reads" => "standard input".to_owned(),
-            Place::Standard => "standard output".to_owned(),
-            Place::File(path) => path.display().to_string(),
-        }
-    }
-}
-
-/// Whether both names lead to one file, or would. Devices such as `/dev/null` are nobody's.
-pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
-    let device = |path: &Path| path.metadata().is_ok_and(|found| !found.is_file() && !is_pipe(&found));
-    if device(one) || device(other) {
-        return false;
-    }
-    // What is not there yet is told apart by the folder that it will be in.
-    let resolved = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
-    };
-    #[cfg(unix)]
-    if let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) {
-        use std::os::unix::fs::MetadataExt;
-        return (a.dev(), a.ino()) == (b.dev(), b.ino());
-    }
-    one == other || matches!((resolved(one), resolved(other)), (Some(a), Some(b)) if a == b)
-}
-
-#[cfg(unix)]
-fn is_pipe(found: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    found.file_type().is_fifo()
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 impl FlowFile {
@@ -294,14 +187,7 @@ impl FlowFile {
                 }
             }
         }
-        let claims: Vec<_> = self.nodes.iter().filter_map(|node| node.claim(folder)).collect();
-        for (index, claim) in claims.iter().enumerate() {
-            if let Some(before) = claims[..index].iter().find(|before| claim.clashes(before)) {
-                let (node, other) = (claim.node.name.clone(), before.node.name.clone());
-                let (does, path) = (before.does, before.shown());
-                errors.push(FlowFileError::new(claim.node.line, Wrong::Shared { node, other, does, path }));
-            }
-        }
+        errors.extend(self.clashes(folder));
         errors
     }
 

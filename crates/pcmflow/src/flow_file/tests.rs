@@ -60,6 +60,21 @@ fn the_examples_fit_together() {
     assert_eq!(plan(EXAMPLES[2].1).unwrap().shapes["recogniser"].to_string(), "16000 Hz, 1 channel");
 }
 
+/// A limit that the delay of a filter alone comes near to would be missed by every chunk, whatever the machine does.
+#[test]
+fn the_examples_have_limits_that_can_be_kept() {
+    for (name, text) in EXAMPLES {
+        let graph = plan(text).unwrap().graph;
+        for (pipeline, edge) in graph.edges().filter(|(_, edge)| edge.config.latency_ms_max > 0) {
+            let (limit_ms, delay_ns) = (edge.config.latency_ms_max, graph.latency_ns(&edge.config.from));
+            assert!(
+                2 * delay_ns < u64::from(limit_ms) * 1_000_000,
+                "{name}: {pipeline} has {limit_ms} ms for a filter's {delay_ns} ns"
+            );
+        }
+    }
+}
+
 /// Every key of a file, by where it stands: what is before an equals sign, outside strings and comments.
 fn keys(text: &str) -> Vec<(usize, String)> {
     let mut keys = Vec::new();
@@ -143,6 +158,10 @@ fn every_error_says_what_where_and_what_is_possible() {
         (with("sine:440", "sin:440"), "line 4: node mic (synth): `signal` is \"sin:440,seconds=1,channels=2\"; allowed: no synthetic"),
         (with("name = \"mic\"\n", ""), "line 2: node 1 (no name): `name` is missing"),
         (with("name = \"out\"", "name = \"mic\""), "line 6: node mic: there is one of that name already"),
+        (
+            with("name = \"out\"", "name = \"o\\u001b[31mut\""),
+            "line 6: node o\\u{1b}[31mut: `name` is \"o\\u001b[31mut\"; allowed: the name of a node, in quotes: up to 64 bytes, no control",
+        ),
         (with("to = \"out\"", "to = \"outt\""), "line 10: pipeline mic→outt: there is no node outt; there are: mic, out"),
         (with("to = \"out\"", "too = \"out\""), "line 11: pipeline 1: no key `too`: did you mean `to`?"),
         (

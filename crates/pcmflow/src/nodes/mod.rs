@@ -7,7 +7,7 @@
 //! | [`SinkNode`] | writes them into any [`Sink`](crate::io::Sink), with silence or nothing where frames are missing |
 //! | [`GainNode`] | passes them on, louder or softer |
 //!
-//! [`analysis()`] is a module of a session with pitch and level.
+//! [`PitchLines`] and [`LevelLines`] write what is told as JSON lines or CSV. [`analysis()`] is a module of a session with pitch and level.
 //!
 //! Two go around any other: [`FaultyNode`] makes trouble on purpose, and [`GapLog`] keeps the gaps that a node met.
 //!
@@ -19,6 +19,7 @@ mod gain;
 mod gaps;
 mod inject;
 mod level;
+mod lines;
 mod listen;
 mod pitch;
 mod sink;
@@ -28,6 +29,7 @@ pub use gain::{GainError, GainNode};
 pub use gaps::{GapLog, Gaps};
 pub use inject::{FaultyNode, Inject, InjectError};
 pub use level::{LevelNode, Levels};
+pub use lines::{LevelLines, Lines, PitchLines};
 pub use listen::Listener;
 pub use pitch::{PitchNode, PitchPace, Pitched};
 pub use sink::{Missing, SinkNode};

@@ -34,25 +34,28 @@ pub struct InputConfig {
     pub pacing: Pacing,
     /// What a full ring does where the source can't wait. A fast source waits, whatever this says.
     pub overflow: Overflow,
+    /// The time that the ring between source and flow bridges, beyond the block that is being gathered: it must outlast the longest
+    /// wait for a processor, which on a busy machine without real-time scheduling is many tens of milliseconds.
+    pub ring_ms: u64,
 }
 
 impl Default for InputConfig {
-    /// Production's blocks, at the pace of the data; what a full ring does not take is handed back and counted.
+    /// Production's blocks, at the pace of the data, a ring of 200 ms; what that does not take when full is handed back and counted.
     fn default() -> Self {
-        Self { block: BufferConstants::PRODUCTION, pacing: Pacing::Live, overflow: Overflow::Reject }
+        Self {
+            block: BufferConstants::PRODUCTION,
+            pacing: Pacing::Live,
+            overflow: Overflow::Reject,
+            ring_ms: 200,
+        }
     }
 }
 
 impl InputConfig {
-    /// The blocks that the ring between source and flow holds at least.
-    const RING_BLOCKS: u64 = 8;
-    /// The time that it holds at least: it must bridge the longest wait for a processor, which on a busy machine without
-    /// real-time scheduling is many tens of milliseconds.
-    const RING_NS: u64 = 200_000_000;
-
-    /// The frames that the ring holds.
+    /// The frames that the ring holds at least.
     pub(super) fn ring_frames(&self, rate: SampleRate) -> Frames {
-        Frames(self.block.frames().0 * Self::RING_BLOCKS).max(rate.ns_to_frames(Self::RING_NS))
+        self.block.frames()
+            + rate.ns_to_frames(self.ring_ms.saturating_mul(1_000_000)).max(self.block.frames())
     }
 
     /// What the ring does when it is full.

@@ -1,0 +1,312 @@
+//! `pcmflow run`: a flow file at work, with the console beside it where that is asked for.
+
+mod books;
+mod console;
+
+use super::config::named;
+use super::graph::Written;
+use crate::args::RunArgs;
+use crate::failure::{Failure, Outcome};
+use crate::flow_summary::{FlowSummary, SinkBooks};
+use crate::summary::SummaryFile;
+use crate::waiting::{Patience, interruptible, opened};
+use books::Books;
+use console::{Lines, Voice};
+use indicatif::ProgressBar;
+use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
+use pcmflow::engine::config::Config;
+use pcmflow::engine::event::BusConfig;
+use pcmflow::engine::flow::{DataFlowCoordinator, FlowStatus, Passed, State};
+use pcmflow::engine::platform::PlatformModule;
+use pcmflow::engine::session::{InputState, Session};
+use pcmflow::flow_file::{Feed, FlowNode, FlowOutputs, FlowPlan, OpenError, Role};
+use pcmflow::io::{SinkError, is_same_file};
+use pcmflow::runtime::{Clock, NativeProbe, PageMemory, Stop, Threads, ThreadsConfig};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, IsTerminal};
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The largest block that a flow file can ask for, in samples: 65536 frames of 16 channels.
+const BLOCK_SAMPLES_MAX: usize = 1 << 20;
+
+/// How often the flow is looked at.
+const TICK: Duration = Duration::from_millis(20);
+
+pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
+    let mut written = Written::read(&args.flow, &args.config)?;
+    let reads_standard_input = written.file.nodes.iter().find(|node| node.kind.name == "stdin");
+    if let (true, Some(node)) = (args.console, reads_standard_input) {
+        return Err(Failure::Usage(format!(
+            "node {} reads standard input, so there is no console: leave --console out, or take a file",
+            node.name
+        )));
+    }
+    if let Some(summary) = &args.summary {
+        let mut others = vec![(args.flow.clone(), "the flow file")];
+        others.extend(named(&args.config).map(|path| (path, "the configuration")));
+        if let Some((_, what)) = others.iter().find(|(path, _)| is_same_file(path, summary)) {
+            let summary = summary.display();
+            return Err(Failure::Usage(format!("--summary {summary} is {what}; name another file")));
+        }
+        written.file.reserve(summary, "the file of --summary");
+    }
+    let stop = interruptible()?;
+    let Some((plan, outputs)) = planned(&written, &stop)? else { return Ok(Outcome::Done) };
+    let summary = match args.summary.clone() {
+        Some(path) => {
+            let name = path.display().to_string();
+            let failed = |error| Failure::Summary { path: path.clone(), error };
+            let opening = path.clone();
+            match opened(&stop, &name, move || SummaryFile::open(&opening)).map_err(failed)? {
+                Some(summary) => Some(summary?),
+                None => return Ok(Outcome::Done),
+            }
+        }
+        None => None,
+    };
+    let mut running = Running::build(&written, plan, outputs)?;
+    running.session.start().map_err(|error| Failure::Node(error.to_string()))?;
+    running.attend(args, &written, &stop);
+    running.close(&written, summary)
+}
+
+/// Opens inputs and outputs; none where the run is to end before.
+fn planned(written: &Written, stop: &Stop) -> Result<Option<(FlowPlan, FlowOutputs)>, Failure> {
+    let Written { file, folder, name, .. } = written;
+    let mut open = |node: &FlowNode, folder: &Path| {
+        let refused = |error: std::io::Error| OpenError::Refused(error.to_string());
+        let (opening, folder) = (node.clone(), folder.to_owned());
+        let opened = opened(stop, &format!("node {}", node.name), move || opening.open(&folder));
+        opened.map_err(refused)?.unwrap_or_else(|| Err(refused(ErrorKind::Interrupted.into())))
+    };
+    let mut create = |node: &FlowNode, folder: &Path| {
+        let refused = |source| SinkError::Create { name: node.name.clone(), source };
+        let (opening, folder) = (node.clone(), folder.to_owned());
+        let opened = opened(stop, &format!("node {}", node.name), move || opening.create(&folder));
+        opened.map_err(refused)?.unwrap_or_else(|| Err(refused(ErrorKind::Interrupted.into())))
+    };
+    let planned = file.plan(folder, &mut open);
+    match planned.and_then(|plan| Ok((plan, file.outputs(folder, &mut create)?))) {
+        Ok(planned) => Ok(Some(planned)),
+        Err(_) if stop.is_asked() => Ok(None),
+        Err(errors) => Err(Failure::FlowFile { file: name.clone(), errors }),
+    }
+}
+
+/// A flow at work.
+struct Running {
+    session: Session,
+    feeds: BTreeMap<String, Feed>,
+    /// From which source each node's frames come.
+    origins: BTreeMap<String, String>,
+    threads: Threads,
+    since: Instant,
+    /// The nodes whose failure was told.
+    failed: BTreeSet<String>,
+    hangs: bool,
+}
+
+impl Running {
+    fn build(written: &Written, plan: FlowPlan, outputs: FlowOutputs) -> Result<Self, Failure> {
+        let config = &written.config;
+        let clock = Clock::start();
+        let threads = Threads::start(ThreadsConfig { bus: bus(config), ..ThreadsConfig::default() }, clock)?;
+        let pool = BufferRecyclingPool::with_memory(pool(config), &PageMemory)?;
+        let flow = DataFlowCoordinator::new(threads.clone(), pool);
+        let failed = |error: &dyn std::fmt::Display| Failure::Node(error.to_string());
+        let mut session = Session::new(flow, threads.bus().clone(), Arc::new(clock), config.clone())
+            .map_err(|error| failed(&error))?;
+        let (platform, _) = PlatformModule::new(NativeProbe);
+        session.register(Box::new(platform)).map_err(|error| failed(&error))?;
+        let origins = plan.origins.clone();
+        let feeds =
+            plan.build(&written.file, outputs, &mut session, clock).map_err(|error| failed(&error))?;
+        let (since, failed) = (Instant::now(), BTreeSet::new());
+        Ok(Self { session, feeds, origins, threads, since, failed, hangs: false })
+    }
+
+    /// Looks after the flow until it is over: answers lines, tells what is to be told, shows progress.
+    fn attend(&mut self, args: &RunArgs, written: &Written, stop: &Stop) {
+        let mut lines = args.console.then(Lines::read);
+        let mut voice = Voice {
+            json: args.json,
+            to_error: written.file.nodes.iter().any(|node| node.writes_standard_output()),
+        };
+        let bar = match std::io::stderr().is_terminal() && !args.console && !std::io::stdout().is_terminal() {
+            true => ProgressBar::new_spinner(),
+            false => ProgressBar::hidden(),
+        };
+        let (mut asked, mut patience) = (false, Patience::new());
+        while !self.session.is_over() {
+            match lines.as_mut().filter(|lines| !lines.closed) {
+                Some(lines) => {
+                    lines.wait(TICK).into_iter().for_each(|line| voice.answer(line, &mut self.session))
+                }
+                None => std::thread::sleep(TICK),
+            }
+            self.session.tick();
+            self.session.tell().iter().for_each(|line| voice.tell(line));
+            let frames: u64 = self.feeds.values().map(|feed| feed.frames_in().0).sum();
+            bar.set_message(format!("{frames} frames in, {:.0} s", self.since.elapsed().as_secs_f64()));
+            bar.tick();
+            self.tell_failures();
+            let nobody_types = lines.as_ref().is_some_and(|lines| lines.closed);
+            if !asked && (stop.is_asked() || !self.is_heard(written) || nobody_types && self.rests()) {
+                asked = true;
+                self.feeds.values().for_each(Feed::end);
+            }
+            if asked && patience.is_over(self.moved()) {
+                self.hangs = true;
+                break;
+            }
+        }
+        // What still waited is answered, and what happened at the end is told.
+        while let Some(line) = lines.as_mut().and_then(|lines| lines.wait(Duration::ZERO)) {
+            voice.answer(line, &mut self.session);
+        }
+        self.session.look();
+        self.session.tell().iter().for_each(|line| voice.tell(line));
+        bar.finish_and_clear();
+    }
+
+    fn status(&self) -> FlowStatus {
+        self.session.flow().lock().unwrap_or_else(PoisonError::into_inner).status()
+    }
+
+    /// Says which nodes failed, once of each: the others go on.
+    fn tell_failures(&mut self) {
+        for (name, node) in self.status().nodes.iter().filter(|(_, node)| node.state == State::Failed) {
+            if self.failed.insert(name.clone()) {
+                tell!("pcmflow: node {name}: {}", node.error.as_deref().unwrap_or("it failed"));
+            }
+        }
+    }
+
+    /// Whether any consumer or sink is left: where each failed, or was over when the last one did, a source would go on for nobody.
+    fn is_heard(&self, written: &Written) -> bool {
+        if self.failed.is_empty() {
+            return true;
+        }
+        let status = self.status();
+        let over = |name| {
+            status.nodes.get(name).is_none_or(|node| matches!(node.state, State::Failed | State::Ended))
+        };
+        !sinks(written).all(|node| over(&node.name))
+    }
+
+    /// Whether nothing comes unless somebody starts an input that was stopped; that is said then.
+    fn rests(&self) -> bool {
+        let inputs = self.session.inputs();
+        if inputs.values().any(|input| input.state == InputState::Running) {
+            return false;
+        }
+        let waits = |state| matches!(state, InputState::Stopped | InputState::Waiting);
+        let Some((name, _)) = inputs.iter().find(|(_, input)| waits(input.state)) else { return false };
+        tell!(
+            "pcmflow: node {name} is stopped, and nobody is at the console to start it again: this is the end"
+        );
+        true
+    }
+
+    /// What is another thing when anything moved.
+    fn moved(&self) -> Vec<Passed> {
+        let status = self.status();
+        let nodes = status.nodes.values().map(|node| node.given);
+        nodes.chain(status.pipelines.values().map(|pipeline| pipeline.taken)).collect()
+    }
+
+    fn close(mut self, written: &Written, summary: Option<SummaryFile>) -> Result<Outcome, Failure> {
+        let mut outcome = Outcome::Done;
+        for error in self.session.stop() {
+            tell!("pcmflow: {error}");
+            outcome = outcome.worst(Outcome::Failed);
+        }
+        let flow = self.session.flow();
+        let flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
+        let (status, books) = (flow.status(), flow.books());
+        drop(flow);
+        self.tell_failures();
+        if !self.failed.is_empty() {
+            outcome = outcome.worst(Outcome::Failed);
+        }
+        for (name, feed) in &self.feeds {
+            if let Some(error) = feed.error() {
+                tell!("pcmflow: node {name}: {error}");
+                outcome = outcome.worst(Outcome::Failed);
+            }
+            if let Some(damage) = feed.damage() {
+                tell!("pcmflow: node {name}: {damage}");
+                outcome = outcome.worst(Outcome::Damaged);
+            }
+        }
+        if self.hangs {
+            tell!(
+                "pcmflow: stopped, though an output takes nothing more and frames are still under way; what is given up is told"
+            );
+            outcome = outcome.worst(Outcome::Failed);
+        }
+        let mut told = FlowSummary { wall_s: self.since.elapsed().as_secs_f64(), ..FlowSummary::default() };
+        for node in sinks(written) {
+            let source = self.origins.get(&node.name).cloned().unwrap_or_default();
+            let Some(feed) = self.feeds.get(&source) else { continue };
+            let books = Books { source: &source, feed, status: &status, books: &books };
+            let books = match self.hangs {
+                true => books.given_up(&node.name),
+                false => books.closed(&node.name),
+            };
+            told.sinks.insert(node.name.clone(), books);
+        }
+        tell!("{}", told.words().trim_end());
+        if let Some(file) = summary {
+            file.write(&told)?;
+        }
+        if told.sinks.values().any(SinkBooks::has_drops) {
+            outcome = outcome.worst(Outcome::Damaged);
+        }
+        if !self.hangs && told.sinks.values().any(|books| books.unaccounted > 0) {
+            tell!("pcmflow: the books do not balance; please report this");
+            outcome = outcome.worst(Outcome::Failed);
+        }
+        for panic in self.threads.stop() {
+            tell!("pcmflow: a task failed: {panic:?}");
+            outcome = outcome.worst(Outcome::Failed);
+        }
+        if self.hangs {
+            // Threads that wait for an output would be waited for.
+            std::process::exit(outcome as i32);
+        }
+        Ok(outcome)
+    }
+}
+
+/// Where frames end.
+fn sinks(written: &Written) -> impl Iterator<Item = &FlowNode> {
+    written.file.nodes.iter().filter(|node| matches!(node.kind.role, Role::Consumer | Role::Sink))
+}
+
+/// The pool as the configuration has it, and with larger classes, of which nothing is there before it is asked for: a flow's blocks may
+/// hold more frames, and its sources more channels, than anybody configured for.
+fn pool(config: &Config) -> PoolConfig {
+    let mut pool = config.memory.pool();
+    let largest = pool.classes.iter().map(|class| class.samples).max().unwrap_or(1);
+    let larger = std::iter::successors(Some(largest.next_power_of_two()), |samples| samples.checked_mul(2));
+    let larger =
+        larger.filter(|samples| *samples > largest).take_while(|samples| *samples <= BLOCK_SAMPLES_MAX);
+    for samples in larger.take(PoolConfig::CLASSES_MAX.saturating_sub(pool.classes.len())) {
+        let buffers_max = ClassConfig::BUFFERS_MAX.min(256);
+        pool.classes.push(ClassConfig { samples, buffers_max, buffers_prewarm: 0 });
+    }
+    pool
+}
+
+/// The bus as the configuration has it.
+fn bus(config: &Config) -> BusConfig {
+    let events = &config.events;
+    // What 32 bits can't count no key allows.
+    let records = |records: u64| usize::try_from(records).unwrap_or(65_536);
+    let publisher_events =
+        [records(events.critical_records), records(events.high_records), records(events.normal_records)];
+    BusConfig { publisher_events, ..BusConfig::default() }
+}

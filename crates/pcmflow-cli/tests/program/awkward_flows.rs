@@ -276,6 +276,14 @@ fn the_ring_is_as_long_as_configured() {
     assert_eq!((capacity("50"), capacity("200"), capacity("2000")), (4_096, 16_384, 131_072));
 }
 
+#[test]
+fn a_ring_beyond_all_need_is_refused() {
+    let place = Place::new();
+    let flow = flow(&place, "signal = 'sine:440,rate=768000,seconds=1,channels=64'", &[("discard", "")]);
+    let said = pcmflow(["run", &flow, "--set", "audio.ring_ms=60000"]).end().code(1);
+    said.says(&["a ring of 60000 ms", "768000 Hz", "and may take 268435456: ask for a shorter one"]);
+}
+
 /// A source would go on for nobody.
 #[cfg(unix)]
 #[test]

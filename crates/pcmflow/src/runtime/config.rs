@@ -52,6 +52,9 @@ impl Default for InputConfig {
 }
 
 impl InputConfig {
+    /// The most memory of one input's ring: 200 ms of 64 channels at 768 kHz take 39 MB.
+    pub const RING_BYTES_MAX: u64 = 256 << 20;
+
     /// The frames that the ring holds at least.
     pub(super) fn ring_frames(&self, rate: SampleRate) -> Frames {
         self.block.frames()
@@ -83,6 +86,21 @@ pub enum InputError {
     /// The ring could not be made.
     #[error("the stream's ring: {0}")]
     Stream(#[from] StreamError),
+    /// The ring would take more than any sound needs: [`InputConfig::RING_BYTES_MAX`].
+    #[error(
+        "a ring of {ring_ms} ms takes {bytes} bytes at {rate_hz} Hz with {channels} channels, and may take {max}: ask for a shorter one",
+        max = InputConfig::RING_BYTES_MAX
+    )]
+    RingTooLong {
+        /// What was asked for.
+        ring_ms: u64,
+        /// The source's rate.
+        rate_hz: u32,
+        /// The source's channels.
+        channels: usize,
+        /// What that would take.
+        bytes: u64,
+    },
     /// What hands its streams to the flow could not be made.
     #[error("the stream's hand-over: {0}")]
     Feed(#[from] RingError),

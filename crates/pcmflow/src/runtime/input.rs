@@ -322,5 +322,10 @@ fn ring(
     config: InputConfig,
 ) -> Result<(StreamWriter, StreamReader, StreamGauge), InputError> {
     let (capacity, quantum) = (config.ring_frames(format.rate), BufferConstants::QUANTUM);
+    let (rate_hz, channels) = (format.rate.hz(), format.channels.get());
+    let bytes = capacity.0.saturating_mul((channels * size_of::<f32>()) as u64);
+    if bytes > InputConfig::RING_BYTES_MAX {
+        return Err(InputError::RingTooLong { ring_ms: config.ring_ms, rate_hz, channels, bytes });
+    }
     Ok(stream(StreamConfig { format, capacity, quantum, overflow: config.ring_overflow() })?)
 }

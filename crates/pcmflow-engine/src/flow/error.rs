@@ -67,7 +67,7 @@ pub enum FlowError {
         /// What became of it.
         state: State,
     },
-    /// The node's task has not made the changes before this one: it hangs, or nobody drives its executor.
+    /// The node's task has not made the changes before this one: it hangs, or nobody drives its executor. Nothing is changed.
     #[error("node {name} has too many changes waiting; is its executor driven?")]
     Busy {
         /// The node.

@@ -96,9 +96,9 @@ fn a_loss_that_a_source_tells_and_no_ring_posted_is_unaccounted_for() {
         let node = |taken_to| NodeBooks { given: Some(given), taken_to, followed: Vec::new() };
         let link =
             LinkBooks { sent: Some(given), taken: Some(given), edge: Some(edge), ..LinkBooks::default() };
-        let mut books = FlowBooks::default();
-        books.nodes = [("source".into(), node(None)), ("sink".into(), node(Some(140)))].into();
-        books.pipelines = [("source→sink".into(), link)].into();
+        let nodes = [("source".into(), node(None)), ("sink".into(), node(Some(140)))].into();
+        let pipelines = [("source→sink".into(), link)].into();
+        let books = FlowBooks { nodes, pipelines, ..FlowBooks::default() };
         assert_eq!(books.unaccounted(), Frames(0));
         books
     };

@@ -83,6 +83,9 @@ impl Tally {
 pub struct LinkBooks {
     /// What the sending end was given, and sent or gave up; none while it is there.
     pub sent: Option<Timeline>,
+    /// Of what counts as sent: what waited for room when the sending end went
+    /// ([`Removed`](LossCause::Removed)), which that tells the other end.
+    pub unsent: Frames,
     /// What the receiving end took; none while it is there.
     pub taken: Option<Timeline>,
     /// Both ends' counts beside what was measured inside, when the receiving end went.
@@ -92,6 +95,11 @@ pub struct LinkBooks {
 }
 
 impl LinkBooks {
+    /// Whether both ends are gone.
+    pub(super) fn are_closed(&self) -> bool {
+        self.sent.is_some() && self.taken.is_some()
+    }
+
     /// Frames on which the two ends do not agree, where both are gone.
     ///
     /// Not RT-safe: meant for the control side.
@@ -103,11 +111,18 @@ impl LinkBooks {
         let mut passed =
             EdgeSnapshot { accepted: Frames::ZERO, popped: Frames::ZERO, occupancy: Frames::ZERO, ..edge };
         (passed.evicted, passed.lost) = (Losses::default(), Losses::default());
-        let sent_lost = sent.lost();
-        for &cause in LossCause::ALL {
-            passed.lost[cause] = sent_lost[cause] - edge.lost[cause];
+        let (sent_lost, mut own_lost) = (sent.lost(), edge.lost);
+        let mut frames_in = sent.position() - sent.start();
+        if taken.has_ended() {
+            own_lost[LossCause::Removed] = own_lost[LossCause::Removed] - self.unsent;
+        } else {
+            // The receiving end went first: what was sent when nobody was there any more is lost with it.
+            frames_in = frames_in - (sent.delivered() - edge.accepted);
         }
-        let balance = Balance::close(sent.position() - sent.start(), &[edge, passed], &taken);
+        for &cause in LossCause::ALL {
+            passed.lost[cause] = sent_lost[cause] - own_lost[cause];
+        }
+        let balance = Balance::close(frames_in, &[edge, passed], &taken);
         let begun = Frames(sent.start().0.abs_diff(taken.start().0));
         let converted = self.conversions.iter().map(Conversion::imbalance).max().unwrap_or(Frames::ZERO);
         balance.unaccounted.max(sent.unaccounted()).max(begun).max(converted)
@@ -171,6 +186,44 @@ pub struct FlowBooks {
     pub nodes: BTreeMap<String, NodeBooks>,
     /// By name, which is `from→to`; of what was removed, by name and number.
     pub pipelines: BTreeMap<String, LinkBooks>,
+    /// Of what was removed long ago, together.
+    pub folded: FoldedBooks,
+}
+
+/// The books of what was removed and is over, added up: a flow that is changed for days keeps only the latest by name.
+///
+/// ```
+/// use pcmflow_engine::flow::FoldedBooks;
+/// assert_eq!(FoldedBooks::default().unaccounted.0, 0);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FoldedBooks {
+    /// Nodes that are in here.
+    pub nodes: u64,
+    /// Pipelines that are in here.
+    pub pipelines: u64,
+    /// Frames that those pipelines' receiving ends took, in all.
+    pub taken: Frames,
+    /// Frames that those pipelines lost themselves, in all and by cause.
+    pub lost: Losses,
+    /// Frames on which any two of their books disagree; the most of any place. Anything but 0 is a bug.
+    pub unaccounted: Frames,
+}
+
+impl FoldedBooks {
+    pub(super) fn node(&mut self, books: &NodeBooks) {
+        self.nodes += 1;
+        self.unaccounted = self.unaccounted.max(books.unaccounted());
+    }
+
+    pub(super) fn pipeline(&mut self, books: &LinkBooks) {
+        self.pipelines += 1;
+        self.unaccounted = self.unaccounted.max(books.unaccounted());
+        self.taken += books.taken.map_or(Frames::ZERO, |taken| taken.delivered());
+        if let Some(edge) = books.edge {
+            self.lost = self.lost + edge.lost + edge.evicted;
+        }
+    }
 }
 
 impl FlowBooks {
@@ -180,12 +233,20 @@ impl FlowBooks {
     pub fn unaccounted(&self) -> Frames {
         let links = self.pipelines.values().map(LinkBooks::unaccounted);
         let nodes = self.nodes.values().map(NodeBooks::unaccounted);
-        links.chain(nodes).max().unwrap_or(Frames::ZERO)
+        links.chain(nodes).max().unwrap_or(Frames::ZERO).max(self.folded.unaccounted)
     }
 
-    /// Closes the books of one sink that is over, with those of the way from its source: of each ring before the flow, each link, and
-    /// each node on the way. `frames_in` is what the source made, by its own count; what a device is known to have missed is added
-    /// to it. Returns the edges too, the rings first. None where something on the way is not over or not there, or where inputs join.
+    /// Closes the books of one sink that is over, with those of the way from its source.
+    ///
+    /// - `frames_in` is what the source made, counted by whoever fed it, also what the rings refused. What a device is known to have
+    ///   missed ([`Device`](LossCause::Device)) nobody made: it is added, and counts as posted by the source.
+    /// - Each edge, `rings` before the flow first, then link by link, has counted what came in, went out and was given up; between
+    ///   them stands what each node says that it lost itself, which is what it gave less than it took. A source behind `rings` loses
+    ///   nothing by itself: what it told to be lost and no ring posted is unaccounted for.
+    /// - The sink has counted what it was given and what it was told to be lost.
+    ///
+    /// Returns the edges too, the rings first. None where something on the way is not over, went before its stream was, or is not
+    /// there, or where inputs join.
     ///
     /// Not RT-safe: allocates.
     pub fn balance(
@@ -194,7 +255,8 @@ impl FlowBooks {
         rings: &[EdgeSnapshot],
         sink: &str,
     ) -> Option<(Balance, Vec<EdgeSnapshot>)> {
-        let timeline = self.nodes.get(sink)?.given?;
+        let over = |name: &str| self.nodes.get(name)?.given.filter(Timeline::has_ended);
+        let timeline = over(sink)?;
         let (mut name, mut given, mut edges) = (sink, timeline, Vec::new());
         loop {
             let into = |pipeline: &&String| pipeline.split_once('→').is_some_and(|(_, to)| to == name);
@@ -207,14 +269,18 @@ impl FlowBooks {
             edges.push(own_losses(&given, books.taken?.lost()));
             edges.push(books.edge?);
             name = pipeline.split_once('→')?.0;
-            given = self.nodes.get(name)?.given?;
+            given = over(name)?;
         }
         let posted = rings.iter().fold(Losses::default(), |sum, ring| sum + ring.lost + ring.evicted);
-        let missed = own_losses(&given, posted);
-        let frames_in = frames_in + missed.lost.total();
-        edges.push(missed);
+        let mut own = own_losses(&given, posted);
+        let missed = own.lost[LossCause::Device];
+        if !rings.is_empty() {
+            own.lost = Losses::default();
+            own.lost[LossCause::Device] = missed;
+        }
+        edges.push(own);
         edges.extend(rings.iter().rev());
         edges.reverse();
-        Some((Balance::close(frames_in, &edges, &timeline), edges))
+        Some((Balance::close(frames_in + missed, &edges, &timeline), edges))
     }
 }

@@ -28,7 +28,7 @@ pub enum State {
     Ended,
     /// It failed or panicked: it is not called any more.
     Failed,
-    /// It was removed.
+    /// It was removed, or whoever polled it went before its stream was over.
     Removed,
 }
 
@@ -109,7 +109,7 @@ impl NodeCell {
         *self.books.lock().unwrap_or_else(PoisonError::into_inner) =
             NodeBooks { given: Some(given), taken_to, followed };
         if matches!(self.state(), State::Running | State::Waiting) {
-            self.set_state(State::Ended);
+            self.set_state(if over { State::Ended } else { State::Removed });
         }
     }
 

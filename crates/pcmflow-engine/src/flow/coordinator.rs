@@ -2,8 +2,9 @@
 
 use super::adapter::Adapter;
 use super::cell::{NodeCell, State};
-use super::edit::{Edit, OutletChange};
+use super::edit::Edit;
 use super::error::FlowError;
+use super::gone::Gone;
 use super::graph::{Graph, Output, Ports};
 use super::link::{LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
@@ -11,14 +12,13 @@ use super::spec::PipelineConfig;
 use super::task::{NodeTask, Work};
 use super::telemetry::{Observed, Telemetry};
 use crate::Priority;
-use crate::event::types::{PipelineRegistered, PipelineRemoved};
+use crate::event::types::PipelineRegistered;
 use crate::event::{Event, NameId};
 use crate::metrics::MeterReader;
-use crate::pressure::Strategy;
 use crate::sync::Arc;
 use crate::task::{Needs, Place, TaskHandle};
 use pcmflow_core::pool::BufferRecyclingPool;
-use pcmflow_core::ring::{CircularBuffer, Producer, PushError};
+use pcmflow_core::ring::{CircularBuffer, Producer};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -36,11 +36,11 @@ pub(super) struct LinkEntry {
 
 pub(super) struct NodeEntry {
     pub(super) cell: Arc<NodeCell>,
-    edits: Producer<Edit>,
+    pub(super) edits: Producer<Edit>,
     pub(super) reader: Option<MeterReader>,
     /// Until it is started.
-    held: Option<Box<NodeTask>>,
-    handle: Option<TaskHandle>,
+    pub(super) held: Option<Box<NodeTask>>,
+    pub(super) handle: Option<TaskHandle>,
     /// What it makes comes whether there is room or not.
     live: bool,
 }
@@ -87,15 +87,14 @@ pub(super) struct NodeEntry {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DataFlowCoordinator {
-    graph: Graph,
+    pub(super) graph: Graph,
     pool: BufferRecyclingPool,
     place: Box<dyn Place>,
     pub(super) nodes: BTreeMap<String, NodeEntry>,
     pub(super) links: BTreeMap<String, LinkEntry>,
     /// Edits of nodes that run, until the next start.
-    pending: Vec<(String, Edit)>,
-    pub(super) gone_nodes: Vec<(String, Arc<NodeCell>)>,
-    pub(super) gone_links: Vec<(String, Arc<LinkCell>)>,
+    pub(super) pending: Vec<(String, Edit)>,
+    pub(super) gone: Gone,
     pub(super) observed: Option<Observed>,
     pressure_percent: (u8, u8),
 }
@@ -112,8 +111,7 @@ impl DataFlowCoordinator {
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             pending: Vec::new(),
-            gone_nodes: Vec::new(),
-            gone_links: Vec::new(),
+            gone: Gone::default(),
             observed: None,
             pressure_percent: (PRESSURE_ON_PERCENT, PRESSURE_OFF_PERCENT),
         }
@@ -259,7 +257,7 @@ impl DataFlowCoordinator {
         let LinkNames { pipeline: id, from, to } = names;
         self.publish(id, &PipelineRegistered { pipeline: id, from, to, priority });
         if let Some(before) = self.links.insert(pipeline.clone(), LinkEntry { cell, reader, shut: false }) {
-            self.gone_links.push((pipeline, before.cell));
+            self.gone.link(&pipeline, before.cell);
         }
         Ok(())
     }
@@ -275,17 +273,23 @@ impl DataFlowCoordinator {
     /// Not RT-safe: allocates, and wakes executors.
     ///
     /// # Errors
-    /// [`FlowError::Spawn`], after which that node is over; [`FlowError::Busy`]. What is not done then is tried again with the next
-    /// call.
+    /// [`FlowError::Spawn`] for the first node that has no place: it is [failed](State::Failed), and the others are started.
+    /// [`FlowError::Busy`]: what is not done then is tried again with the next call.
     pub fn start(&mut self) -> Result<(), FlowError> {
         let names: Vec<String> = self.nodes.keys().cloned().collect();
+        let mut started = Ok(());
         for name in names {
             let may_block = self.graph.nodes.get(&name).is_some_and(|ports| ports.may_block);
             let needs = Needs { priority: self.priority(&name), may_block };
             let Some(node) = self.nodes.get_mut(&name) else { continue };
             let Some(task) = node.held.take() else { continue };
-            let handle = self.place.place(needs, task).map_err(|reason| FlowError::Spawn { name, reason })?;
-            node.handle = Some(handle);
+            match self.place.place(needs, task) {
+                Ok(handle) => node.handle = Some(handle),
+                Err(reason) => {
+                    node.cell.fail(reason.to_string());
+                    started = started.and(Err(FlowError::Spawn { name, reason }));
+                }
+            }
         }
         // Inputs come before what fills them, in the order in which they were asked for.
         let mut edits = std::mem::take(&mut self.pending).into_iter();
@@ -293,10 +297,10 @@ impl DataFlowCoordinator {
             if let Err(edit) = self.try_edit(&name, edit) {
                 let busy = FlowError::Busy { name: name.clone() };
                 self.pending = std::iter::once((name, edit)).chain(edits).collect();
-                return Err(busy);
+                return started.and(Err(busy));
             }
         }
-        Ok(())
+        started
     }
 
     /// The most urgent of what begins or ends at a node.
@@ -306,152 +310,12 @@ impl DataFlowCoordinator {
         touching.map(|edge| edge.config.priority).min().unwrap_or_default()
     }
 
-    fn edit(&mut self, name: &str, edit: Edit) -> Result<(), FlowError> {
-        self.try_edit(name, edit).map_err(|_| FlowError::Busy { name: name.to_owned() })
-    }
-
-    /// Hands a change to a node's task; hands it back where too many wait already.
-    fn try_edit(&mut self, name: &str, edit: Edit) -> Result<(), Edit> {
-        let Some(node) = self.nodes.get_mut(name) else { return Ok(()) };
-        match node.edits.push(edit) {
-            // Over: there is nothing to be changed any more.
-            Ok(()) | Err(PushError::Closed(_)) => {}
-            Err(PushError::Full(edit)) => return Err(edit),
-        }
-        if let Some(handle) = &node.handle {
-            handle.waker().wake();
-        }
-        Ok(())
-    }
-
-    /// Takes a pipeline out: what was sent is still taken at its other end, then that input is over.
-    ///
-    /// Not RT-safe: allocates.
-    ///
-    /// # Errors
-    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
-    pub fn disconnect(&mut self, name: &str) -> Result<(), FlowError> {
-        let edge = self.graph.disconnect(name)?;
-        self.detach(name, &edge.config)
-    }
-
-    fn detach(&mut self, name: &str, config: &PipelineConfig) -> Result<(), FlowError> {
-        let Some(LinkEntry { cell, .. }) = self.links.remove(name) else { return Ok(()) };
-        self.gone(name, cell.clone());
-        self.pending.retain(|(_, edit)| match edit {
-            Edit::Attach(outlet) => !Arc::ptr_eq(&outlet.cell, &cell),
-            Edit::Input(_, inlet) => !Arc::ptr_eq(&inlet.cell, &cell),
-            _ => true,
-        });
-        if let Some(task) = self.nodes.get_mut(&config.to).and_then(|node| node.held.as_mut()) {
-            task.inlets.retain(|(_, inlet)| !Arc::ptr_eq(&inlet.cell, &cell));
-        }
-        match self.nodes.get_mut(&config.from).and_then(|node| node.held.as_mut()) {
-            Some(task) => task.outlets.retain(|outlet| !Arc::ptr_eq(&outlet.cell, &cell)),
-            None => self.edit(&config.from, Edit::Detach(cell))?,
-        }
-        Ok(())
-    }
-
-    /// A pipeline was taken out.
-    fn gone(&mut self, name: &str, cell: Arc<LinkCell>) {
-        let (pipeline, frames_lost) = (cell.names.pipeline, cell.lost().total());
-        self.publish(pipeline, &PipelineRemoved { pipeline, frames_lost });
-        self.gone_links.push((name.to_owned(), cell));
-    }
-
-    /// Takes a node out, with the pipelines that begin or end there. What waits for it is lost, posted as
-    /// [`LossCause::Removed`](pcmflow_core::ledger::LossCause::Removed), and told to whoever is behind it.
-    ///
-    /// Not RT-safe: allocates.
-    ///
-    /// # Errors
-    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
-    pub fn remove(&mut self, name: &str) -> Result<(), FlowError> {
-        let edges = self.graph.remove(name)?;
-        // First, so that nothing more is given to it than what is lost.
-        self.edit(name, Edit::Remove)?;
-        for edge in &edges {
-            if edge.config.to == name {
-                self.detach(&edge.config.name(), &edge.config)?;
-            } else if let Some(LinkEntry { cell, .. }) = self.links.remove(&edge.config.name()) {
-                self.gone(&edge.config.name(), cell);
-            }
-        }
-        if let Some(node) = self.nodes.remove(name) {
-            self.gone_nodes.push((name.to_owned(), node.cell.clone()));
-        }
-        Ok(())
-    }
-
-    /// Changes what is done when a pipeline is full.
-    ///
-    /// Not RT-safe: wakes an executor.
-    ///
-    /// # Errors
-    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
-    pub fn set_strategy(&mut self, pipeline: &str, strategy: Strategy) -> Result<(), FlowError> {
-        let mut edge = self.graph.disconnect(pipeline)?;
-        edge.config.strategy = strategy;
-        let from = edge.config.from.clone();
-        self.graph.edges.insert(pipeline.to_owned(), edge);
-        self.change(pipeline, &from, OutletChange::Strategy(strategy))
-    }
-
-    /// Shuts a pipeline, or opens it again. Meanwhile what would go through it is given up on purpose
-    /// ([`LossCause::Shed`](pcmflow_core::ledger::LossCause::Shed)); at its end that is one gap, told when it is open again.
-    ///
-    /// Not RT-safe: wakes an executor.
-    ///
-    /// # Errors
-    /// [`FlowError::Graph`] where there is none, [`FlowError::Busy`].
-    pub fn shut(&mut self, pipeline: &str, shut: bool) -> Result<(), FlowError> {
-        let Some(edge) = self.graph.edges.get(pipeline) else {
-            return Err(self.graph.no_pipeline(pipeline).into());
-        };
-        let from = edge.config.from.clone();
-        if let Some(entry) = self.links.get_mut(pipeline) {
-            entry.shut = shut;
-        }
-        self.change(pipeline, &from, OutletChange::Shut(shut))
-    }
-
-    /// Changes the sending end of a pipeline.
-    fn change(&mut self, pipeline: &str, from: &str, change: OutletChange) -> Result<(), FlowError> {
-        let Some(cell) = self.links.get(pipeline).map(|entry| entry.cell.clone()) else { return Ok(()) };
-        match self.nodes.get_mut(from).and_then(|node| node.held.as_mut()) {
-            Some(task) => {
-                task.change(&cell, change);
-                Ok(())
-            }
-            None => self.edit(from, Edit::Outlet(cell, change)),
-        }
-    }
-
-    /// Asks every source to end: what it gave is still consumed, then the flow [is over](Self::is_over).
-    ///
-    /// Not RT-safe: wakes executors.
-    ///
-    /// # Errors
-    /// [`FlowError::Busy`].
-    pub fn stop(&mut self) -> Result<(), FlowError> {
-        let sources: Vec<String> = self
-            .graph
-            .nodes
-            .iter()
-            .filter(|(_, ports)| ports.inputs == 0)
-            .map(|(name, _)| name.clone())
-            .collect();
-        sources.iter().try_for_each(|name| self.edit(name, Edit::Remove))
-    }
-
     /// Whether every task that was started is over, also those of nodes that were removed.
     ///
     /// Not RT-safe: locks.
     pub fn is_over(&self) -> bool {
-        let cells = self.nodes.values().filter(|node| node.held.is_none()).map(|node| &node.cell);
-        let mut cells = cells.chain(self.gone_nodes.iter().map(|(_, cell)| cell));
-        cells.all(|cell| cell.books().given.is_some())
+        let mut started = self.nodes.values().filter(|node| node.held.is_none());
+        started.all(|node| node.cell.books().given.is_some()) && self.gone.are_over()
     }
 }
 

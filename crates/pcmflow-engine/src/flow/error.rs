@@ -1,7 +1,7 @@
 //! Why a flow could not be changed.
 
 use super::cell::State;
-use super::graph::GraphError;
+use super::graph_error::GraphError;
 use super::link::LinkError;
 use crate::event::EventError;
 use crate::task::SpawnError;
@@ -67,7 +67,7 @@ pub enum FlowError {
         /// What became of it.
         state: State,
     },
-    /// The node's task has not made the changes before this one: it hangs, or nobody drives its executor.
+    /// The node's task has not made the changes before this one: it hangs, or nobody drives its executor. Nothing is changed.
     #[error("node {name} has too many changes waiting; is its executor driven?")]
     Busy {
         /// The node.

@@ -1,8 +1,9 @@
 //! The graph of a flow: what may be connected with what, in which format, and with which delay. Pure: nothing runs here.
 
+use super::graph_error::GraphError;
 use super::spec::{FlowSpec, NodeSpec, PipelineConfig};
-use crate::transform::{Plan, PlanError, Shape};
-use pcmflow_core::format::{FormatError, Frames};
+use crate::transform::{Plan, Shape};
+use pcmflow_core::format::Frames;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What comes out of a node.
@@ -80,125 +81,6 @@ impl Ports {
         let (wants, output) = (Some(shape), Output::Shape(shape));
         Self { inputs, wants, follows_rate: true, output, ..Self::default() }
     }
-}
-
-/// Why a flow can't be as it was asked for. Each names the place.
-///
-/// ```
-/// use pcmflow_engine::flow::{Graph, PipelineConfig, Ports};
-/// let mut graph = Graph::default();
-/// graph.add("meter", Ports::sink(None))?;
-/// let error = graph.connect(PipelineConfig::new("mikrophone", "meter")).unwrap_err();
-/// assert_eq!(error.to_string(), "pipeline mikrophone→meter: there is no node mikrophone; there are: meter");
-/// # Ok::<(), pcmflow_engine::flow::GraphError>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// Two nodes have one name.
-    #[error("node {name}: there is one of that name already; give this one another")]
-    DuplicateNode {
-        /// The name.
-        name: String,
-    },
-    /// A name that can't be one.
-    #[error("node {name:?}: a name is not empty and has none of these: → \" line breaks")]
-    Name {
-        /// The refused name.
-        name: String,
-    },
-    /// There is no such node.
-    #[error("pipeline {pipeline}: there is no node {name}; there are: {known}")]
-    UnknownNode {
-        /// The pipeline that names it.
-        pipeline: String,
-        /// The name.
-        name: String,
-        /// The names that there are.
-        known: String,
-    },
-    /// There is no such node to do something with.
-    #[error("there is no node {name}; there are: {known}")]
-    NoNode {
-        /// The name.
-        name: String,
-        /// The names that there are.
-        known: String,
-    },
-    /// There is no such pipeline.
-    #[error("there is no pipeline {name}; there are: {known}")]
-    NoPipeline {
-        /// The name.
-        name: String,
-        /// The names that there are.
-        known: String,
-    },
-    /// The sending node is a sink.
-    #[error("pipeline {pipeline}: {name} is a sink, nothing comes out of it")]
-    NoOutput {
-        /// The pipeline.
-        pipeline: String,
-        /// The sink.
-        name: String,
-    },
-    /// The receiving node has no such input.
-    #[error("pipeline {pipeline}: {name} has {inputs} inputs, from 0; there is no input {input}")]
-    NoInput {
-        /// The pipeline.
-        pipeline: String,
-        /// The receiving node.
-        name: String,
-        /// How many it has.
-        inputs: u32,
-        /// What was asked for.
-        input: u32,
-    },
-    /// Another pipeline goes to that input.
-    #[error(
-        "pipeline {pipeline}: input {input} of {name} is fed by {by} already; remove that first, or use a join"
-    )]
-    TwoWriters {
-        /// The pipeline.
-        pipeline: String,
-        /// The receiving node.
-        name: String,
-        /// The input.
-        input: u32,
-        /// What feeds it.
-        by: String,
-    },
-    /// Frames would go round and round.
-    #[error("pipeline {pipeline} would make a cycle: {path}")]
-    Cycle {
-        /// The pipeline.
-        pipeline: String,
-        /// The nodes on the way round.
-        path: String,
-    },
-    /// The format does not fit, and nothing makes it fit.
-    #[error("pipeline {pipeline}: {reason}")]
-    Format {
-        /// The pipeline.
-        pipeline: String,
-        /// Both formats, and why.
-        reason: PlanError,
-    },
-    /// A format that can't be one.
-    #[error("pipeline {pipeline}: format: {reason}")]
-    NoFormat {
-        /// The pipeline.
-        pipeline: String,
-        /// The number that is out of range.
-        reason: FormatError,
-    },
-    /// A number is out of range.
-    #[error("pipeline {pipeline}: packets is {packets}, allowed are 2 to {}", PipelineConfig::PACKETS_MAX)]
-    Packets {
-        /// The pipeline.
-        pipeline: String,
-        /// The refused number.
-        packets: u32,
-    },
 }
 
 /// A pipeline as it was checked.
@@ -299,11 +181,18 @@ impl Graph {
         }
         let shape = self.output_of(&config.from);
         let edge = Self::edge(config, shape, to)?;
-        let mut changed = self.clone();
-        changed.edges.insert(pipeline.clone(), edge);
+        let mut before = vec![(pipeline.clone(), self.edges.insert(pipeline.clone(), edge))];
         // Nodes that give what comes in: their formats are known only now.
-        changed.resolve(&name)?;
-        *self = changed;
+        let resolved = self.resolve(&name, &mut before).and_then(|()| self.check_joins(&name));
+        if let Err(error) = resolved {
+            for (name, edge) in before.into_iter().rev() {
+                match edge {
+                    Some(edge) => self.edges.insert(name, edge),
+                    None => self.edges.remove(&name),
+                };
+            }
+            return Err(error);
+        }
         self.edges.get(&pipeline).ok_or(GraphError::NoPipeline { name: pipeline, known: String::new() })
     }
 
@@ -337,8 +226,8 @@ impl Graph {
         Ok(Edge { config, shape, wanted, follows_rate: to.follows_rate, plan })
     }
 
-    /// Works out the formats behind `name`.
-    fn resolve(&mut self, name: &str) -> Result<(), GraphError> {
+    /// Works out the formats behind `name`; keeps what was `before`.
+    fn resolve(&mut self, name: &str, before: &mut Vec<(String, Option<Edge>)>) -> Result<(), GraphError> {
         let shape = self.output_of(name);
         let behind: Vec<String> = self
             .edges
@@ -354,8 +243,9 @@ impl Graph {
             let config = edge.config.clone();
             let Some(to) = self.nodes.get(&config.to).copied() else { continue };
             let next = config.to.clone();
-            self.edges.insert(pipeline, Self::edge(config, shape, to)?);
-            self.resolve(&next)?;
+            let edge = Self::edge(config, shape, to)?;
+            before.push((pipeline.clone(), self.edges.insert(pipeline, edge)));
+            self.resolve(&next, before)?;
         }
         Ok(())
     }
@@ -445,7 +335,7 @@ impl Graph {
         self.latency_to(name, &mut BTreeMap::new())
     }
 
-    fn latency_to<'a>(&'a self, name: &'a str, known: &mut BTreeMap<&'a str, u64>) -> u64 {
+    pub(super) fn latency_to<'a>(&'a self, name: &'a str, known: &mut BTreeMap<&'a str, u64>) -> u64 {
         if let Some(latency_ns) = known.get(name) {
             return *latency_ns;
         }

@@ -51,6 +51,8 @@ pub(super) struct Inlet {
     /// It has a clock, and so a timeline, of its own.
     pub(super) own_clock: bool,
     news: InletNews,
+    /// The other end was told that it may go on though the link is full.
+    ahead: bool,
     /// Something was taken since the other end was notified.
     moved: bool,
     pub(super) cell: Arc<LinkCell>,
@@ -89,6 +91,7 @@ impl Inlet {
             latency_ns_max,
             own_clock: false,
             news: InletNews::new(cell.names.pipeline),
+            ahead: false,
             moved: false,
             _farewell: Farewell(cell.clone()),
             cell,
@@ -132,6 +135,9 @@ impl Inlet {
                 }
                 if !self.ended {
                     self.ended = true;
+                    for gap in self.unsent() {
+                        self.gap(gap, pool, cx);
+                    }
                     self.news.ended(&self.taken, now_ns, cx);
                     let ready = &mut self.ready;
                     self.adapter.finish(pool, &mut |packet| ready.push_back(packet));
@@ -139,8 +145,9 @@ impl Inlet {
                 return Taken::End;
             };
             self.moved = true;
-            let ready = &mut self.ready;
-            let mut emit = |packet| ready.push_back(packet);
+            if std::mem::take(&mut self.ahead) {
+                self.cell.ahead.store(false, Ordering::Relaxed);
+            }
             match packet {
                 Packet::Chunk(chunk) => {
                     self.taken.deliver(chunk.position(), chunk.span());
@@ -155,21 +162,30 @@ impl Inlet {
                         self.cell.missed.store(missed + 1, Ordering::Relaxed);
                     }
                     self.news.taken(&chunk, now_ns, late_ns, cx);
-                    self.adapter.process(chunk, pool, &mut emit);
+                    let ready = &mut self.ready;
+                    self.adapter.process(chunk, pool, &mut |packet| ready.push_back(packet));
                 }
-                Packet::Mark(Mark::Gap(gap)) => {
-                    self.taken.lose(gap);
-                    self.adapter.gap(gap, pool, &mut emit);
-                    // Only what was lost here is news here: what is passed on was told before.
-                    let lost = self.past.lost + self.past.evicted + self.gauge.lost() + self.gauge.evicted();
-                    self.news.lost(gap, lost.total(), cx);
-                }
+                Packet::Mark(Mark::Gap(gap)) => self.gap(gap, pool, cx),
                 Packet::Mark(Mark::Cut(cut)) => return self.settle(cut),
                 // What links may carry one day.
                 _ => {}
             }
             return Taken::Moved;
         }
+    }
+
+    fn gap(&mut self, gap: Gap, pool: &BufferRecyclingPool, cx: &mut Cx<'_>) {
+        self.taken.lose(gap);
+        let ready = &mut self.ready;
+        self.adapter.gap(gap, pool, &mut |packet| ready.push_back(packet));
+        // Only what was lost here is news here: what is passed on was told before.
+        let lost = self.past.lost + self.past.evicted + self.gauge.lost() + self.gauge.evicted();
+        self.news.lost(gap, lost.total(), cx);
+    }
+
+    /// What the other end, which is gone, could not send any more.
+    fn unsent(&self) -> Vec<Gap> {
+        std::mem::take(&mut *self.cell.unsent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn settle(&mut self, mut cut: CutMark) -> Taken {
@@ -213,6 +229,10 @@ impl Inlet {
             }
             if !self.follow() {
                 self.ended = true;
+                for gap in self.unsent() {
+                    self.taken.lose(gap);
+                    on_gap(gap);
+                }
                 return true;
             }
         }
@@ -227,6 +247,16 @@ impl Inlet {
     pub(super) fn look(&mut self) {
         if let Some(meter) = &mut self.news.meter {
             meter.depth(self.gauge.occupancy() as u64);
+        }
+    }
+
+    /// Another input is behind this one and has nothing: where this link is full, the other end may go on all the same, a while.
+    pub(super) fn let_ahead(&mut self, ahead: bool) {
+        if ahead && !self.ahead && self.gauge.occupancy() >= self.gauge.capacity() {
+            self.ahead = true;
+            // Relaxed: the wake-up carries it.
+            self.cell.ahead.store(true, Ordering::Relaxed);
+            self.cell.sender.notify();
         }
     }
 
@@ -250,15 +280,19 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        self.cell.taken.publish(&self.taken);
         self.adapter.close();
+        let cell = self.cell.clone();
+        let mut books = cell.books.lock().unwrap_or_else(PoisonError::into_inner);
+        // It goes before its stream is over: what is there yet is lost with it.
+        if !self.ended {
+            self.drain(LossCause::Removed, |_| {});
+        }
+        cell.taken.publish(&self.taken);
         if self.ended {
             self.taken.end();
         }
-        let edge = self.edge();
-        let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
         books.taken = Some(self.taken);
-        books.edge = Some(edge);
+        books.edge = Some(self.edge());
         books.conversions.append(&mut self.adapter.conversions);
     }
 }

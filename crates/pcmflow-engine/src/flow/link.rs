@@ -7,9 +7,9 @@ use super::outlet::Outlet;
 use super::wait::Wait;
 use crate::event::NameId;
 use crate::pressure::{BackpressureController, ControllerConfig, ControllerError, Strategy};
-use crate::sync::{Arc, AtomicU64, Mutex};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
 use pcmflow_core::chunk::{AudioRingBuffer, LinkGauge};
-use pcmflow_core::ledger::Losses;
+use pcmflow_core::ledger::{Gap, Losses};
 use pcmflow_core::pressure::PressureStats;
 use pcmflow_core::ring::{CircularBuffer, RingError};
 use std::sync::PoisonError;
@@ -47,6 +47,8 @@ pub(super) struct LinkCell {
     pub(super) receiver: Wait,
     /// Where on the source's timeline the link begins; `u64::MAX` before it is attached.
     pub(super) start: AtomicU64,
+    /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
+    pub(super) ahead: AtomicBool,
     /// What the receiving end took.
     pub(super) taken: Tally,
     /// Chunks that were taken too late.
@@ -57,6 +59,8 @@ pub(super) struct LinkCell {
     pub(super) gauge: Mutex<LinkGauge>,
     /// Back-pressure, as of its last edge, and the strategy in force. Locked at edges, and by who looks.
     pub(super) pressure: Mutex<(PressureStats, Strategy)>,
+    /// What the sending end could not send any more when it went.
+    pub(super) unsent: Mutex<Vec<Gap>>,
     /// The books, closed by each end when it goes.
     pub(super) books: Mutex<LinkBooks>,
 }
@@ -121,11 +125,13 @@ pub(super) fn link(
         sender: Wait::default(),
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),
+        ahead: AtomicBool::new(false),
         taken: Tally::default(),
         missed: AtomicU64::new(0),
         past_lost: Mutex::new(Losses::default()),
         gauge: Mutex::new(ring.gauge()),
         pressure: Mutex::new((PressureStats::default(), config.strategy)),
+        unsent: Mutex::new(Vec::new()),
         books: Mutex::new(LinkBooks::default()),
     });
     let gauge = ring.gauge();

@@ -23,14 +23,17 @@
 //!   before it. What ended is compared by [`FlowBooks::unaccounted`].
 //! - **Who fails, fails alone.** A node that fails or panics is not called again. Its task goes on: it throws out what comes, posted as
 //!   a dead module's, tells the nodes behind it, and never holds up its siblings.
-//! - **Edits are ordered.** Each is made by the task that owns the thing, between two packets. A pipeline that is removed ends at a
+//! - **Edits are ordered, and whole.** Each is made by the task that owns the thing, between two packets; where a task has too many
+//!   waiting, a change is refused and nothing of it is made. A pipeline that is removed ends at a
 //!   place of the timeline, one that is added begins at one; another kind of ring takes over behind the last packet of the one
 //!   before.
 //! - **Nobody is woken who does not wait.** A task raises a flag before it idles, at each link it waits for. Whoever sends or
 //!   takes looks at that flag once a poll, not once a packet.
 //! - **No allocation** for a chunk in a steady flow: handles move, queues before links are as large as what they mostly hold.
 //!
-//! Inputs of one source are aligned by position ([`Join`]). Those of several have no position in common, but time: a [`CaptureClock`]
+//! Inputs of one source are aligned by position ([`Join`]): the one that is furthest behind is taken first. Where that has nothing, it
+//! may wait for more of the source, and the source for room in what is ahead: whoever sends that may go on though its link is full,
+//! by a second at most. [`GraphError::Ahead`] refuses ways that differ by more. Those of several have no position in common, but time: a [`CaptureClock`]
 //! finds out what a stream's positions have to do with it, and a [`Meet`] brings one to the clock of the other.
 //!
 //! Positions count frames of the source; where it changes its rate in mid-stream, they count on in frames of the new one.
@@ -44,7 +47,10 @@ mod draw;
 mod edit;
 mod error;
 mod followers;
+mod gone;
 mod graph;
+mod graph_error;
+mod graph_joins;
 mod inlet;
 mod inlet_news;
 mod join;
@@ -65,12 +71,13 @@ mod wait;
 #[cfg(pcmflow_loom)]
 pub mod wait;
 
-pub use books::{FlowBooks, LinkBooks, NodeBooks, Passed};
+pub use books::{FlowBooks, FoldedBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;
 pub use clock::CaptureClock;
 pub use coordinator::DataFlowCoordinator;
 pub use error::FlowError;
-pub use graph::{Edge, Graph, GraphError, Output, Ports};
+pub use graph::{Edge, Graph, Output, Ports};
+pub use graph_error::GraphError;
 pub use join::{Join, Missing};
 pub use link::LinkError;
 pub use meet::{Combine, Followed, Meet, MeetConfig, MeetError, MeetGauge};

@@ -1,6 +1,5 @@
 //! The one who looks: reads every meter of a flow at intervals, and makes of it a snapshot and alerts.
 
-use super::cell::State;
 use super::coordinator::DataFlowCoordinator;
 use super::graph::{Edge, Output};
 use super::status::{FlowStatus, NodeStatus};
@@ -11,6 +10,7 @@ use crate::metrics::{
     PipelineSnapshot, Reading, Readings, Rule, RuleError, Sampler, Snapshot,
 };
 use pcmflow_core::format::Frames;
+use pcmflow_core::ledger::LossCause;
 use std::collections::BTreeMap;
 
 /// Samples a flow.
@@ -171,7 +171,7 @@ fn fill(
             flow: figures(name),
         };
         if sink {
-            let way = way(name, node, &first, made, &status);
+            let way = way(name, node, &first, made, flow, &status);
             snapshot.ledger.add(&way.ledger);
             let flow = snapshot_of.flow.clone();
             snapshot.pipelines.insert(name.clone(), PipelineSnapshot { flow, ..way });
@@ -203,29 +203,38 @@ fn way(
     node: &NodeStatus,
     first: &FirstInputs<'_>,
     made: &BTreeMap<String, Frames>,
+    flow: &DataFlowCoordinator,
     status: &FlowStatus,
 ) -> PipelineSnapshot {
     let mut way = PipelineSnapshot { state: node.state.name().to_owned(), ..PipelineSnapshot::default() };
-    let mut at = sink;
+    let given = |name: &str| flow.nodes.get(name).and_then(|node| node.cell.books().given);
+    let (mut at, at_rest) = (sink, given(sink).is_some());
+    let went_early = |name: &str| given(name).is_some_and(|given| !given.has_ended());
+    let mut cut_off = went_early(sink);
     // The graph has no cycles.
     while let Some((name, edge)) = first.get(at) {
         way.links.insert(0, (*name).to_owned());
         way.priority =
             if way.links.len() == 1 { edge.config.priority } else { way.priority.min(edge.config.priority) };
         at = &edge.config.from;
+        cut_off |= went_early(at);
     }
     let reached = status.nodes.get(at).map_or(0, |node| node.given.position);
     let made = made.get(at).map_or(reached, |made| made.0.max(reached));
     let given = node.given;
+    let mut dropped = given.lost;
+    if at_rest && cut_off {
+        // Somebody on the way went before the stream was over: what it did not come to reaches nobody any more.
+        dropped[LossCause::Removed] += Frames(made.saturating_sub(given.position.max(given.start)));
+    }
     let (frames_in, explained) =
-        (made.saturating_sub(given.start), given.delivered.0.saturating_add(given.lost.total().0));
+        (made.saturating_sub(given.start), given.delivered.0.saturating_add(dropped.total().0));
     let settled_unaccounted = node.settled.map_or(0, |settled| settled.unaccounted.0);
     let found = given.unaccounted.0.max(settled_unaccounted);
-    let at_rest = !matches!(node.state, State::Waiting | State::Running);
     way.ledger = LedgerSnapshot {
         frames_in,
         delivered: given.delivered.0,
-        dropped: given.lost,
+        dropped,
         in_flight: if at_rest { 0 } else { frames_in.saturating_sub(explained) },
         unaccounted: if at_rest && at != sink { found.max(frames_in.abs_diff(explained)) } else { found },
         settled_position: node.settled.map(|settled| settled.position.0),

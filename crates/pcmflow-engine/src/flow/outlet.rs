@@ -1,5 +1,6 @@
 //! The sending end of a link, with what is done when the link is full.
 
+use super::edit::OutletChange;
 use super::inlet::Ring;
 use super::link::{LinkCell, LinkConfig, controller, ring};
 use crate::pressure::{
@@ -16,6 +17,10 @@ use std::sync::PoisonError;
 
 /// For so long pops are counted before they make a rate.
 const RATE_WINDOW_NS: u64 = 10_000_000;
+
+/// So much of the stream may wait before a link that is full, where another input of a join is behind it and has nothing. What
+/// declared delays need beyond that is [refused](super::GraphError::Ahead).
+pub(super) const AHEAD_NS_MAX: u64 = 1_000_000_000;
 
 /// Sends what a node gives. Whatever is sent is taken: into the link, into a queue before it (what one input made can be more
 /// than there is room for), or given up. Whether the node should be given more input is asked before.
@@ -36,7 +41,9 @@ pub(super) struct Outlet {
     /// How often the link was popped when the window began, and when that was.
     window: (u64, u64),
     consumer_per_s: u64,
+    /// How long the last chunk lasts, and for how many frames of the source it stands.
     chunk_ns: u64,
+    chunk_frames: u64,
     paused_until_ns: u64,
     /// Shut: what comes is given up on purpose.
     shut: bool,
@@ -71,6 +78,7 @@ impl Outlet {
             window: (0, 0),
             consumer_per_s: 0,
             chunk_ns: 0,
+            chunk_frames: 0,
             paused_until_ns: 0,
             shut: false,
             moved: false,
@@ -113,6 +121,10 @@ impl Outlet {
     /// Whether the node may be given more to do, as far as this link is concerned; otherwise until when to wait, which is 0 for
     /// until there is room.
     pub(super) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
+        // Relaxed: the wake-up carried it.
+        if self.cell.ahead.load(Ordering::Relaxed) && self.waits_ns() < AHEAD_NS_MAX {
+            return Ok(());
+        }
         let Some(link) = &mut self.link else { return Ok(()) };
         let ready = match self.decision.strategy {
             _ if self.shut => true,
@@ -125,6 +137,18 @@ impl Outlet {
             }
         };
         if ready { Ok(()) } else { Err(0) }
+    }
+
+    /// How much of the stream waits for room.
+    fn waits_ns(&self) -> u64 {
+        let first = self.queue.front().map(|packet| match packet {
+            Packet::Chunk(chunk) => chunk.position(),
+            Packet::Mark(mark) => mark.position(),
+            _ => StreamPosition::START,
+        });
+        let frames = first.map_or(Frames::ZERO, |first| self.sent.position() - first);
+        let waits_ns = u128::from(frames.0) * u128::from(self.chunk_ns);
+        waits_ns.checked_div(self.chunk_frames.into()).map_or(0, |ns| ns as u64)
     }
 
     /// Sends what waits, as far as there is room. At the `end` the last gap needs no room for a chunk behind it.
@@ -164,7 +188,7 @@ impl Outlet {
             return;
         }
         self.flush(false);
-        self.chunk_ns = chunk.duration_ns();
+        (self.chunk_ns, self.chunk_frames) = (chunk.duration_ns(), chunk.span().0);
         let room = !self.shut
             && self.queue.is_empty()
             && (self.evicting || self.link.as_mut().is_some_and(ChunkProducer::has_room));
@@ -216,17 +240,18 @@ impl Outlet {
         }
     }
 
-    /// Another strategy was chosen.
-    pub(super) fn set_strategy(&mut self, strategy: Strategy) {
-        let config = LinkConfig { strategy, ..self.config };
-        if let Ok(controller) = controller(config) {
-            (self.config, self.controller) = (config, controller);
+    /// It is to be another from now on.
+    pub(super) fn change(&mut self, change: OutletChange) {
+        match change {
+            OutletChange::Strategy(strategy) => {
+                let config = LinkConfig { strategy, ..self.config };
+                if let Ok(controller) = controller(config) {
+                    (self.config, self.controller) = (config, controller);
+                }
+            }
+            // Meanwhile what comes is given up.
+            OutletChange::Shut(shut) => self.shut = shut,
         }
-    }
-
-    /// Shuts the link, or opens it again: meanwhile what comes is given up ([`LossCause::Shed`]).
-    pub(super) fn shut(&mut self, shut: bool) {
-        self.shut = shut;
     }
 
     /// Looks at the link, once a poll: who is slow, and what is to be done about it. Returns what changed.
@@ -304,17 +329,30 @@ impl Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.flush(true);
+        let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
+        books.sent = Some(self.sent);
         if let Some(link) = &mut self.link {
+            let mut unsent = self.cell.unsent.lock().unwrap_or_else(PoisonError::into_inner);
             for packet in self.queue.drain(..) {
-                if let Packet::Chunk(chunk) = packet {
-                    link.give_up(chunk.span(), LossCause::Removed);
+                match packet {
+                    Packet::Chunk(chunk) => {
+                        let gap = Gap {
+                            position: chunk.position(),
+                            frames: chunk.span(),
+                            cause: LossCause::Removed,
+                        };
+                        link.give_up(gap.frames, gap.cause);
+                        books.unsent += gap.frames;
+                        unsent.push(gap);
+                    }
+                    Packet::Mark(Mark::Gap(gap)) => unsent.push(gap),
+                    _ => {}
                 }
             }
         }
-        let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
-        books.sent = Some(self.sent);
-        drop(books);
+        // While the books are locked: who finds the link closed finds what was not sent, and which end went first is known.
         self.link = None;
+        drop(books);
         self.cell.receiver.notify();
     }
 }

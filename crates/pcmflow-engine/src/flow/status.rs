@@ -3,7 +3,7 @@
 use super::books::{FlowBooks, Passed};
 use super::cell::{NodeCell, State};
 use super::coordinator::{DataFlowCoordinator, LinkEntry};
-use super::link::LinkCell;
+use super::gone::link_books;
 use crate::pressure::Strategy;
 use crate::sync::Ordering;
 use pcmflow_core::ledger::{Losses, Settled};
@@ -144,20 +144,15 @@ impl DataFlowCoordinator {
     }
 
     /// The books of everything that is over; of what still runs, that they are not closed. What was removed has `#` and a number
-    /// behind its name.
+    /// behind its name; of that, only the latest are kept by name ([`FlowBooks::folded`]).
     ///
     /// Not RT-safe: allocates, and locks.
     pub fn books(&self) -> FlowBooks {
-        let link = |cell: &LinkCell| cell.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut books = FlowBooks::default();
         books.nodes.extend(self.nodes.iter().map(|(name, node)| (name.clone(), node.cell.books())));
-        books.pipelines.extend(self.links.iter().map(|(name, entry)| (name.clone(), link(&entry.cell))));
-        for (number, (name, cell)) in self.gone_nodes.iter().enumerate() {
-            books.nodes.insert(format!("{name}#{number}"), cell.books());
-        }
-        for (number, (name, cell)) in self.gone_links.iter().enumerate() {
-            books.pipelines.insert(format!("{name}#{number}"), link(cell));
-        }
+        let links = self.links.iter().map(|(name, entry)| (name.clone(), link_books(&entry.cell)));
+        books.pipelines.extend(links);
+        self.gone.tell(&mut books);
         books
     }
 }

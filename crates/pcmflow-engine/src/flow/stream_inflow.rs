@@ -2,7 +2,8 @@
 //!
 //! The callback may wake nobody, so this looks by itself, every quarter of a block, at least every millisecond; or it is woken, where
 //! whoever writes may do that. When the
-//! stream ends, another may follow, of another format: positions go on, with a gap of the time that passed in between.
+//! stream ends, another may follow, of another format: positions go on, with a gap of the time that passed from the last frame's
+//! arrival to the first one's.
 
 use super::node::{Inflow, Inflowed, NodeError, Out};
 use super::wait::Wait;
@@ -67,13 +68,16 @@ impl StreamFeed {
     /// Hands it back where several wait already, or the source is gone.
     pub fn bring(&mut self, reader: StreamReader) -> Result<(), Box<StreamReader>> {
         let Some(readers) = &mut self.readers else { return Err(Box::new(reader)) };
-        readers.push(reader).map_err(|refused| match refused {
-            PushError::Full(reader) | PushError::Closed(reader) => Box::new(reader),
-        })?;
-        // Relaxed: for this side.
+        // Relaxed: for the side that brings. Counted before it can be seen: whoever reads it may at once ask to give it up.
         self.call.brought.fetch_add(1, Ordering::Relaxed);
-        self.call.source.notify();
-        Ok(())
+        let pushed = readers.push(reader).map_err(|refused| match refused {
+            PushError::Full(reader) | PushError::Closed(reader) => Box::new(reader),
+        });
+        match pushed {
+            Ok(()) => self.call.source.notify(),
+            Err(_) => drop(self.call.brought.fetch_sub(1, Ordering::Relaxed)),
+        }
+        pushed
     }
 
     /// What wakes a source that does not look by itself ([`StreamInflow::woken`]).
@@ -174,8 +178,19 @@ pub struct StreamInflow {
     /// What came of this stream.
     ring: Timeline,
     sequence: u64,
-    /// When the last frame arrived, and at what rate; none before the first.
+    /// When the last frame of this stream arrived, and at what rate; none before the first.
     last: Option<(u64, SampleRate)>,
+    /// The same of the streams before, until this one's first frame is there.
+    before: Option<(u64, SampleRate)>,
+}
+
+/// Nobody counted what was missed between two streams: as many frames as the time from the last arrival to `arrived_ns` stands for.
+/// Returns what the new stream's positions are behind.
+fn bridge(before: &mut Option<(u64, SampleRate)>, arrived_ns: u64, out: &mut Out<'_>) -> Option<Frames> {
+    let (last_ns, rate) = before.take()?;
+    let frames = rate.ns_to_frames(arrived_ns.saturating_sub(last_ns));
+    out.gap(Gap { position: out.position(), frames, cause: LossCause::Device });
+    Some(out.position() - StreamPosition::START)
 }
 
 impl StreamInflow {
@@ -224,6 +239,7 @@ impl StreamInflow {
             ring: Timeline::default(),
             sequence: 0,
             last: None,
+            before: None,
         };
         Ok((StreamFeed { readers: Some(feed), call }, source))
     }
@@ -250,11 +266,7 @@ impl StreamInflow {
         let Some(reader) = self.readers.pop() else {
             return if closed { Inflowed::End } else { self.wait(out, LOOK_NS_MAX) };
         };
-        if let Some((last_ns, rate)) = self.last {
-            // Nobody counted what was missed: as many frames as the time stands for.
-            let frames = rate.ns_to_frames(out.now_ns().saturating_sub(last_ns));
-            out.gap(Gap { position: out.position(), frames, cause: LossCause::Device });
-        }
+        self.before = self.last.take().or(self.before);
         self.offset = out.position() - StreamPosition::START;
         self.ring = Timeline::default();
         self.streams += 1;
@@ -290,6 +302,9 @@ impl Inflow for StreamInflow {
                     Err(_) => return Ok(Inflowed::Until(out.now_ns() + LOOK_NS_MIN)),
                 };
                 let (timestamp_ns, complete_ns) = block.arrived_ns();
+                if let Some(offset) = bridge(&mut self.before, timestamp_ns, out) {
+                    self.offset = offset;
+                }
                 self.ring.deliver(block.position(), block.frames());
                 let position = block.position() + self.offset;
                 block.read_in_place(|first, second| {
@@ -307,6 +322,10 @@ impl Inflow for StreamInflow {
                 out.chunk(AudioChunk::new(buffer.into_shared(), meta)?);
             }
             Step::Gap(gap) => {
+                // Lost before any frame arrived: nothing says when.
+                if let Some(offset) = bridge(&mut self.before, out.now_ns(), out) {
+                    self.offset = offset;
+                }
                 self.ring.lose(gap);
                 out.gap(Gap { position: gap.position + self.offset, ..gap });
             }

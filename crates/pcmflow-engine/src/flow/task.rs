@@ -5,10 +5,9 @@
 //! lets go leaves its books in a cell that the control side holds, so that they can't be lost.
 
 use super::cell::{NodeCell, State};
-use super::edit::{Edit, OutletChange};
+use super::edit::Edit;
 use super::followers::Followers;
 use super::inlet::{Inlet, Taken};
-use super::link::LinkCell;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
 use super::outlet::Outlet;
 use super::outlet_news;
@@ -148,7 +147,10 @@ impl NodeTask {
                         self.leaving.push(self.outlets.remove(at));
                     }
                 }
-                Edit::Outlet(cell, change) => self.change(&cell, change),
+                Edit::Outlet(cell, change) => {
+                    let changed = self.outlets.iter_mut().filter(|outlet| Arc::ptr_eq(&outlet.cell, &cell));
+                    changed.for_each(|outlet| outlet.change(change));
+                }
                 Edit::Input(input, inlet) => {
                     inlet.cell.receiver.register(cx.waker());
                     if self.phase != Phase::Ending {
@@ -156,16 +158,6 @@ impl NodeTask {
                     }
                 }
                 Edit::Remove => self.remove(cx),
-            }
-        }
-    }
-
-    /// Changes the sending end of a link that begins here.
-    pub(super) fn change(&mut self, cell: &Arc<LinkCell>, change: OutletChange) {
-        for outlet in self.outlets.iter_mut().filter(|outlet| Arc::ptr_eq(&outlet.cell, cell)) {
-            match change {
-                OutletChange::Strategy(strategy) => outlet.set_strategy(strategy),
-                OutletChange::Shut(shut) => outlet.shut(shut),
             }
         }
     }
@@ -300,6 +292,13 @@ impl NodeTask {
             let is_behind = |(_, inlet): &mut (usize, Inlet)| !inlet.own_clock && inlet.position() == behind;
             if self.inlets.get_mut(at).is_some_and(is_behind) && self.take(at, cx) {
                 return Step::Moved;
+            }
+        }
+        // What is behind may wait for more of the source, and that for room in what is ahead.
+        if self.inlets.len() > 1 {
+            for (_, inlet) in self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock) {
+                let ahead = inlet.position() > behind;
+                inlet.let_ahead(ahead);
             }
         }
         Step::Nothing
@@ -584,6 +583,12 @@ impl Task for NodeTask {
 impl Drop for NodeTask {
     fn drop(&mut self) {
         self.drop_work();
+        // Nobody polls it any more, though its stream goes on: what is there is lost, and told to be.
+        match self.phase {
+            Phase::Working if !self.inlets.is_empty() => drop(self.drain(LossCause::Removed)),
+            Phase::Draining(cause) => drop(self.drain(cause)),
+            _ => {}
+        }
         let over = self.phase == Phase::Ending;
         if over {
             self.given.end();

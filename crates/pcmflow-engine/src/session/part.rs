@@ -88,6 +88,20 @@ impl FlowModule {
         Self { name, dependencies, flow, make: Box::new(make), added: Vec::new() }
     }
 
+    /// Takes its nodes out. One whose change must wait is kept for the next time; the others go all the same.
+    fn take_out(&mut self, flow: &mut DataFlowCoordinator) -> Result<(), FlowError> {
+        let mut failed = None;
+        self.added.retain(|name| match flow.remove(name) {
+            Ok(()) => false,
+            Err(error) => {
+                let stays = matches!(error, FlowError::Busy { .. });
+                failed = failed.take().or(Some(error));
+                stays
+            }
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
     fn add(&mut self, part: FlowPart, flow: &mut DataFlowCoordinator) -> Result<(), FlowError> {
         for (name, ports, node) in part.nodes {
             flow.add_node(&name, ports, node)?;
@@ -111,21 +125,19 @@ impl Module for FlowModule {
         let part = (self.make)(&cx.config)?;
         let flow = self.flow.clone();
         let mut flow = locked(&flow);
+        // What could not be taken out when it was stopped.
+        self.take_out(&mut flow)?;
         let added = self.add(part, &mut flow);
         if added.is_err() {
             // What was begun must have ended; that it fails, too, is not what matters.
-            self.added.drain(..).for_each(|name| drop(flow.remove(&name)));
+            let _ = self.take_out(&mut flow);
         }
         Ok(added?)
     }
 
     fn stop(&mut self, _: &ModuleCx) -> Outcome<()> {
-        let mut flow = locked(&self.flow);
-        let mut removed = Ok(());
-        for name in self.added.drain(..) {
-            removed = removed.and(flow.remove(&name));
-        }
-        Ok(removed?)
+        let flow = self.flow.clone();
+        Ok(self.take_out(&mut locked(&flow))?)
     }
 
     fn health(&self) -> Health {

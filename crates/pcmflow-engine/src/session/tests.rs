@@ -367,3 +367,43 @@ fn every_word_is_answered_as_text_and_as_json() {
     let _: console::Answer = answer("buffer-metrics", &mut bench.session);
     assert_eq!(bench.session.snapshot().links["mic→meter"].flow.total.frames, 10 * BLOCK);
 }
+
+#[test]
+fn a_part_that_can_not_be_taken_out_now_is_taken_out_the_next_time() {
+    struct Swallows;
+    impl Node for Swallows {
+        fn chunk(&mut self, _: usize, _: AudioChunk, _: &mut Out<'_>) -> Result<(), NodeError> {
+            Ok(())
+        }
+    }
+    let (mut executor, spawner) = Executor::new(8).unwrap();
+    let mut flow =
+        DataFlowCoordinator::new(spawner, BufferRecyclingPool::new(PoolConfig::default()).unwrap());
+    let format = StreamFormat::new(48_000, 1).unwrap();
+    let source = TapSource(Arc::default(), format, 0);
+    flow.add_source("source", Shape::new(format), true, Box::new(source)).unwrap();
+    let flow = Arc::new(Mutex::new(flow));
+    let mut module = FlowModule::new("listening", &[], flow.clone(), |_| {
+        let nodes: Vec<(String, Ports, Box<dyn Node>)> = vec![
+            ("ear".into(), Ports::sink(None), Box::new(Swallows)),
+            ("free".into(), Ports::sink(None), Box::new(Swallows)),
+        ];
+        Ok(FlowPart { nodes, pipelines: vec![PipelineConfig::new("source", "ear")] })
+    });
+    let cx = ModuleCx::new(Config::default().into(), 0);
+    module.start(&cx).unwrap();
+    let clock = StepClock::default();
+    executor.run(&clock);
+    // Nobody drives the source meanwhile.
+    while flow.lock().unwrap().shut("source→ear", true).is_ok() {}
+    let refused = module.stop(&cx).unwrap_err().to_string();
+    assert!(refused.contains("node source has too many changes waiting"), "{refused}");
+    let names = || flow.lock().unwrap().status().nodes.into_keys().collect::<Vec<_>>();
+    assert_eq!(names(), ["ear", "source"]);
+    executor.run(&clock);
+    module.start(&cx).unwrap();
+    assert_eq!(names(), ["ear", "free", "source"]);
+    executor.run(&clock);
+    module.stop(&cx).unwrap();
+    assert_eq!(names(), ["source"]);
+}

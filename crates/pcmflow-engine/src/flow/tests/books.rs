@@ -67,7 +67,7 @@ fn each_missing_posting_of_a_link_shows() {
         overruns: 1,
     };
     let books = |edge, sent, taken| {
-        LinkBooks { sent: Some(sent), taken: Some(taken), edge: Some(edge), conversions: Vec::new() }
+        LinkBooks { sent: Some(sent), taken: Some(taken), edge: Some(edge), ..LinkBooks::default() }
             .unaccounted()
     };
     assert_eq!(books(edge, timeline, taken), Frames(0));
@@ -83,6 +83,40 @@ fn each_missing_posting_of_a_link_shows() {
     untold.end();
     assert_eq!(books(edge, timeline, untold), Frames(40), "a gap that was never told");
     assert_eq!(books(edge, timeline, Timeline::starting_at(10u64.into_position())), Frames(60));
+}
+
+#[test]
+fn a_loss_that_a_source_tells_and_no_ring_posted_is_unaccounted_for() {
+    let books = |cause| {
+        let mut given = Timeline::default();
+        given.deliver(0u64.into_position(), Frames(100));
+        given.lose(Gap { position: 100u64.into_position(), frames: Frames(40), cause });
+        given.end();
+        let edge = EdgeSnapshot { accepted: Frames(100), popped: Frames(100), ..EdgeSnapshot::default() };
+        let node = |taken_to| NodeBooks { given: Some(given), taken_to, followed: Vec::new() };
+        let link =
+            LinkBooks { sent: Some(given), taken: Some(given), edge: Some(edge), ..LinkBooks::default() };
+        let nodes = [("source".into(), node(None)), ("sink".into(), node(Some(140)))].into();
+        let pipelines = [("source→sink".into(), link)].into();
+        let books = FlowBooks { nodes, pipelines, ..FlowBooks::default() };
+        assert_eq!(books.unaccounted(), Frames(0));
+        books
+    };
+    let ring = EdgeSnapshot { accepted: Frames(100), popped: Frames(100), ..EdgeSnapshot::default() };
+    let balance = |cause, made, rings: &[EdgeSnapshot]| {
+        let (balance, _) = books(cause).balance(Frames(made), rings, "sink").unwrap();
+        (balance.frames_in.0, balance.dropped.total().0, balance.unaccounted.0)
+    };
+    assert_eq!(balance(LossCause::Overflow, 100, &[ring]), (100, 0, 40));
+    let mut posted = ring;
+    posted.lost[LossCause::Overflow] = Frames(40);
+    assert_eq!(balance(LossCause::Overflow, 140, &[posted]), (140, 40, 0));
+    assert_eq!(balance(LossCause::Overflow, 100, &[posted]), (100, 40, 40), "more than was made");
+    // Nobody made what a device missed.
+    assert_eq!(balance(LossCause::Device, 100, &[ring]), (140, 40, 0));
+    // A source without a ring posts its own losses.
+    assert_eq!(balance(LossCause::Overflow, 140, &[]), (140, 40, 0));
+    assert_eq!(balance(LossCause::Overflow, 100, &[]), (100, 40, 40));
 }
 
 trait IntoPosition {

@@ -49,15 +49,17 @@ fn representative(bucket: usize) -> u64 {
 /// assert_eq!((snapshot.count(), snapshot.max_ns(), snapshot.mean_ns()), (1000, 1_000_000, 500_500));
 /// assert!(snapshot.p99_ns().abs_diff(990_000) <= 990_000 / 32);
 /// ```
+// In this order, so that what every value touches is one cache line beside the bucket's.
 #[derive(Debug)]
+#[repr(C)]
 pub struct LatencyHistogram {
-    /// Written by the recording thread only, by load and store, as are the others.
-    buckets: [AtomicU64; BUCKETS],
     /// Sum of the recorded values; saturates.
     sum_ns: AtomicU64,
     /// `u64::MAX` before the first.
     min_ns: AtomicU64,
     max_ns: AtomicU64,
+    /// Written by the recording thread only, by load and store, as are the others.
+    buckets: [AtomicU64; BUCKETS],
 }
 
 impl LatencyHistogram {
@@ -93,6 +95,18 @@ impl LatencyHistogram {
         if ns > self.max_ns.load(Ordering::Relaxed) {
             self.max_ns.store(ns, Ordering::Relaxed);
         }
+    }
+
+    /// How many of at least `ns` nanoseconds were counted so far; some that are less by up to 1/16 are taken for as much.
+    ///
+    /// RT-safe: wait-free (624 steps at the most), no allocation.
+    pub fn at_least(&self, ns: u64) -> u64 {
+        let max_ns = self.max_ns.load(Ordering::Relaxed);
+        if max_ns < ns {
+            return 0;
+        }
+        let long = self.buckets.get(bucket_of(ns)..=bucket_of(max_ns)).unwrap_or_default();
+        long.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
     /// What was counted so far. While the writer goes on, the sum may miss, or have, a few values that the buckets have
@@ -339,6 +353,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_long_latency_is_missed_and_none_that_is_much_shorter_counted(values in values(), limit in values()) {
+            let histogram = recorded(&values);
+            for limit in limit {
+                let at_least = |ns| values.iter().filter(|value| **value >= ns).count() as u64;
+                let told = histogram.at_least(limit);
+                prop_assert!(told >= at_least(limit) && told <= at_least(limit - limit / 16));
+            }
+        }
+
         #[test]
         fn percentiles_are_those_of_the_sorted_values(mut values in values(), per_mille in 0u32..=1000) {
             let snapshot = recorded(&values).snapshot();

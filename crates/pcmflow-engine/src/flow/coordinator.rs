@@ -87,7 +87,7 @@ pub(super) struct NodeEntry {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DataFlowCoordinator {
-    graph: Graph,
+    pub(super) graph: Graph,
     pool: BufferRecyclingPool,
     place: Box<dyn Place>,
     pub(super) nodes: BTreeMap<String, NodeEntry>,

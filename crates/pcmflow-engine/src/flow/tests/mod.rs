@@ -13,4 +13,5 @@ mod model;
 mod paths;
 mod postings;
 mod streams;
+mod watch;
 mod witness;

@@ -83,24 +83,33 @@ impl LatencyHistogram {
     /// RT-safe: wait-free, no allocation; two relaxed loads and stores, seldom four. Recording thread only.
     #[inline]
     pub fn record(&self, ns: u64) {
+        let [sum_ns, min_ns, max_ns] =
+            [&self.sum_ns, &self.min_ns, &self.max_ns].map(|word| word.load(Ordering::Relaxed));
+        self.record_after(&mut Recorded { sum_ns, min_ns, max_ns }, ns);
+    }
+
+    /// Counts one latency, where the recording thread keeps what it `recorded` before.
+    #[inline]
+    pub(crate) fn record_after(&self, recorded: &mut Recorded, ns: u64) {
         let ns = ns.min(Self::LIMIT_NS);
         // Only we write, so that load and store are as good as one step. In range: `ns` was just limited.
         if let Some(bucket) = self.buckets.get(bucket_of(ns)) {
             bucket.store(bucket.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
-        self.sum_ns.store(self.sum_ns.load(Ordering::Relaxed).saturating_add(ns), Ordering::Relaxed);
-        if ns < self.min_ns.load(Ordering::Relaxed) {
+        recorded.sum_ns = recorded.sum_ns.saturating_add(ns);
+        self.sum_ns.store(recorded.sum_ns, Ordering::Relaxed);
+        if ns < recorded.min_ns {
+            recorded.min_ns = ns;
             self.min_ns.store(ns, Ordering::Relaxed);
         }
-        if ns > self.max_ns.load(Ordering::Relaxed) {
+        if ns > recorded.max_ns {
+            recorded.max_ns = ns;
             self.max_ns.store(ns, Ordering::Relaxed);
         }
     }
 
     /// How many of at least `ns` nanoseconds were counted so far; some that are less by up to 1/16 are taken for as much.
-    ///
-    /// RT-safe: wait-free (624 steps at the most), no allocation.
-    pub fn at_least(&self, ns: u64) -> u64 {
+    pub(crate) fn at_least(&self, ns: u64) -> u64 {
         let max_ns = self.max_ns.load(Ordering::Relaxed);
         if max_ns < ns {
             return 0;
@@ -121,6 +130,21 @@ impl LatencyHistogram {
         let buckets: Box<[u64]> = used.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         let sum_ns = self.sum_ns.load(Ordering::Relaxed);
         LatencySnapshot { count: buckets.iter().sum(), first, buckets, sum_ns, min_ns, max_ns }.trimmed()
+    }
+}
+
+/// What a recording thread knows of what it recorded: it need not wait for words that others may just have read.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    sum_ns: u64,
+    min_ns: u64,
+    max_ns: u64,
+}
+
+impl Default for Recorded {
+    /// Nothing yet.
+    fn default() -> Self {
+        Self { sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 }
 

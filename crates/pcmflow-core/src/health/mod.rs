@@ -24,7 +24,7 @@ mod tests;
 
 pub use figures::HealthFigures;
 
-use crate::histogram::LatencyHistogram;
+use crate::histogram::{LatencyHistogram, Recorded};
 use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -103,6 +103,9 @@ struct Shared {
 #[derive(Debug)]
 pub struct HealthRecorder {
     shared: Arc<Shared>,
+    /// Of the shared ones, what every block changes: only we write them, and a block need not wait until they are read.
+    frames: u64,
+    latency: Recorded,
 }
 
 impl HealthRecorder {
@@ -117,8 +120,9 @@ impl HealthRecorder {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn block(&mut self, frames: u64, latency_ns: u64) {
-        Self::add(&self.shared.frames, frames);
-        self.shared.latency.record(latency_ns);
+        self.frames = self.frames.saturating_add(frames);
+        self.shared.frames.store(self.frames, Ordering::Relaxed);
+        self.shared.latency.record_after(&mut self.latency, latency_ns);
     }
 
     /// Counts frames that were lost.
@@ -292,7 +296,7 @@ impl BufferHealthMonitor {
             previous: HealthFigures::empty(),
             previous_score: None,
         };
-        Ok((HealthRecorder { shared }, monitor))
+        Ok((HealthRecorder { shared, frames: 0, latency: Recorded::default() }, monitor))
     }
 
     /// What was counted since the beginning, or the last [`reset`](Self::reset), without what [`snapshot`](Self::snapshot) makes of
@@ -307,7 +311,7 @@ impl BufferHealthMonitor {
     /// How much went wrong since the counters began, in no unit: whatever is frames dropped, overruns, underruns, errors, missed
     /// deadlines, or a block of this latency or more. What matters is whether it is what it was.
     ///
-    /// RT-safe: wait-free (624 steps at the most), no allocation.
+    /// Not RT-safe: meant for the task that samples.
     pub fn troubles(&self, latency_ns: u64) -> u64 {
         let shared = &*self.shared;
         let counters = [

@@ -139,7 +139,7 @@ impl FlowMonitor {
     /// Not RT-safe: allocates, and locks.
     pub fn watch(&mut self, now_ns: u64, flow: &mut DataFlowCoordinator) {
         if self.sampler.wants_flows(now_ns) {
-            self.sampler.keep(now_ns, flow.readings(now_ns), |_, _, _, _| ());
+            self.sampler.keep(now_ns, flow.read_meters(now_ns), |_, _, _| ());
         }
         let pools = self.sampler.pools(now_ns, [("main".to_owned(), flow.pool().metrics())].into());
         let mut snapshot = Snapshot { at_ns: now_ns, pools, ..Snapshot::default() };
@@ -283,9 +283,13 @@ impl DataFlowCoordinator {
     ///
     /// Not RT-safe: allocates.
     pub fn readings(&mut self, now_ns: u64) -> BTreeMap<String, Reading> {
+        self.read_meters(now_ns).map(|(name, reading)| (name.clone(), reading)).collect()
+    }
+
+    /// What the meters have counted, nodes' first.
+    fn read_meters(&mut self, now_ns: u64) -> impl Iterator<Item = (&String, Reading)> {
         let nodes = self.nodes.iter_mut().map(|(name, node)| (name, &mut node.reader));
         let links = self.links.iter_mut().map(|(name, link)| (name, &mut link.reader));
-        let readers = nodes.chain(links).filter_map(|(name, reader)| Some((name, reader.as_mut()?)));
-        readers.map(|(name, reader)| (name.clone(), reader.read(now_ns))).collect()
+        nodes.chain(links).filter_map(move |(name, reader)| Some((name, reader.as_mut()?.read(now_ns))))
     }
 }

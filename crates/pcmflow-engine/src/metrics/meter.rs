@@ -109,8 +109,10 @@ pub struct Meter {
     /// Chunks, frames, latencies, drops, overruns, underruns, errors and missed deadlines.
     pub health: HealthRecorder,
     counters: Arc<Counters>,
-    /// As it was last stored, so that most polls need not touch the counters for it.
+    /// As they were last stored: only we write them, and need not wait until they are read.
+    busy_ns: u64,
     depth: u64,
+    depth_high: u64,
     starving: Option<(Starved, u64)>,
 }
 
@@ -139,7 +141,7 @@ impl Meter {
             troubles: 0,
             uneasy_until_ns: 0,
         };
-        Ok((Self { health, counters, depth: 0, starving: None }, reader))
+        Ok((Self { health, counters, busy_ns: 0, depth: 0, depth_high: 0, starving: None }, reader))
     }
 
     /// Counts time spent on work.
@@ -147,7 +149,8 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn busy(&mut self, ns: u64) {
-        add(&self.counters.busy_ns, ns);
+        self.busy_ns = self.busy_ns.saturating_add(ns);
+        self.counters.busy_ns.store(self.busy_ns, Ordering::Relaxed);
     }
 
     /// Says how many chunks wait.
@@ -159,7 +162,8 @@ impl Meter {
             return;
         }
         self.counters.depth.store(chunks, Ordering::Relaxed);
-        if chunks > self.counters.depth_high.load(Ordering::Relaxed) {
+        if chunks > self.depth_high {
+            self.depth_high = chunks;
             self.counters.depth_high.store(chunks, Ordering::Relaxed);
         }
     }

@@ -147,9 +147,11 @@ impl Sampler {
     ///
     /// Not RT-safe: allocates.
     pub fn sample(&mut self, now_ns: u64, readings: Readings) -> Sample {
+        let now_ns = self.at(now_ns);
         let mut flows = BTreeMap::new();
-        self.keep(now_ns, readings.flows, |name, series, now_ns, reading| {
-            flows.insert(name.to_owned(), flow(series, now_ns, reading));
+        self.keep(now_ns, readings.flows, |name, series, reading| {
+            let snapshot = flow(series, now_ns, reading);
+            flows.insert(name, snapshot);
         });
         Sample { flows, pools: self.pools(now_ns, readings.pools) }
     }
@@ -163,34 +165,34 @@ impl Sampler {
     }
 
     /// Takes in what meters counted up to `now_ns`, and forgets what is not among it; shows `each` before it is taken in.
-    pub(crate) fn keep(
+    pub(crate) fn keep<N: AsRef<str>>(
         &mut self,
         now_ns: u64,
-        readings: BTreeMap<String, Reading>,
-        mut each: impl FnMut(&str, &mut Flow, u64, &Reading),
+        readings: impl IntoIterator<Item = (N, Reading)>,
+        mut each: impl FnMut(N, &mut Flow, &Reading),
     ) {
         let now_ns = self.at(now_ns);
         self.kept_ns = Some(now_ns);
-        let mut flows = BTreeMap::new();
+        let mut kept = 0;
         for (name, reading) in readings {
             let reading = Arc::new(reading);
-            let mut series = self.series(&name, now_ns, &reading);
-            each(&name, &mut series, now_ns, &reading);
+            let series = self.series(name.as_ref(), now_ns, &reading);
+            each(name, series, &reading);
             series.push(now_ns, reading);
-            flows.insert(name, series);
+            kept += 1;
         }
-        self.flows = flows;
+        if kept < self.flows.len() {
+            self.flows.retain(|_, series| series.last.0 == now_ns);
+        }
     }
 
     /// How the flow of this name did lately, all that [rules](super::Rule) look at: its limit, its last 10 s, and their score.
     pub(crate) fn lately(&mut self, now_ns: u64, name: &str, reading: Reading) -> FlowSnapshot {
         let now_ns = self.at(now_ns);
         let reading = Arc::new(reading);
-        let mut series = self.series(name, now_ns, &reading);
-        let [_, window, _] = &mut series.windows;
+        let [_, window, _] = &mut self.series(name, now_ns, &reading).windows;
         let (at_ns, begin) = window.begin(now_ns);
         let last_10_s = FlowFigures::between(begin, &reading, now_ns - at_ns);
-        self.flows.insert(name.to_owned(), series);
         let (latency_limit_ns, score) = (reading.config.latency_limit_ns, last_10_s.score);
         FlowSnapshot { latency_limit_ns, score, last_10_s, ..FlowSnapshot::default() }
     }
@@ -229,13 +231,16 @@ impl Sampler {
         now_ns
     }
 
-    /// Takes out what is known of the meter, or begins anew.
-    fn series(&mut self, name: &str, now_ns: u64, reading: &Arc<Reading>) -> Flow {
-        let known = self.flows.remove(name).filter(|series| series.base.1.started_ns == reading.started_ns);
-        known.unwrap_or_else(|| {
+    /// What is kept of the meter of this name; of another one than before, nothing yet.
+    fn series(&mut self, name: &str, now_ns: u64, reading: &Arc<Reading>) -> &mut Flow {
+        if self.flows.get(name).is_some_and(|series| series.base.1.started_ns != reading.started_ns) {
+            self.flows.remove(name);
+        }
+        let interval_ns = self.interval_ns;
+        self.flows.entry(name.to_owned()).or_insert_with(|| {
             let begin = Arc::new(Reading::empty(reading.config, reading.started_ns));
             let started_ns = reading.started_ns.min(now_ns);
-            Series::new(Self::SPANS_NS, self.interval_ns, (started_ns, begin), (now_ns, reading))
+            Series::new(Self::SPANS_NS, interval_ns, (started_ns, begin), (now_ns, reading))
         })
     }
 

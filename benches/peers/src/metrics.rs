@@ -170,7 +170,9 @@ impl Row {
         let clock = Arc::new(StepClock::default());
         let pool = BufferRecyclingPool::new(PoolConfig::default()).expect("memory");
         let mut flow = DataFlowCoordinator::new(spawner, pool);
-        let meters = (metrics != Metrics::Off).then(HealthConfig::default);
+        // A session's limit: what waits in the resampler is older than a block.
+        let limits = HealthConfig { latency_limit_ns: 30_000_000, ..HealthConfig::default() };
+        let meters = (metrics != Metrics::Off).then_some(limits);
         flow.observe(Telemetry { bus: bus.clone(), clock: clock.clone(), meters }).expect("memory");
         for number in 0..self.flows {
             let Sink { node, wants, samples } = (self.sink)();
@@ -191,7 +193,7 @@ impl Row {
         let before = thread_seconds();
         drive(&mut executor, &clock, &mut flow, &mut monitor, &bus, metrics, 1 + seconds);
         let took = thread_seconds() - before;
-        assert_eq!(monitor.alerts(), 0, "nothing goes wrong");
+        assert_eq!(monitor.alerts(), 0, "{}: something goes wrong", self.name);
         let status = flow.status();
         let frames = (1 + seconds) * 48_000;
         for number in 0..self.flows {

@@ -198,7 +198,8 @@ impl Row {
         let frames = (1 + seconds) * 48_000;
         for number in 0..self.flows {
             let delivered = status.nodes[&format!("sink {number}")].given.delivered.0;
-            assert!(delivered + 2 * self.frames > frames, "{delivered} of {frames} frames came");
+            // The filter holds some, and the last block may not be due.
+            assert!(delivered + 2048 > frames, "{delivered} of {frames} frames came");
         }
         took
     }

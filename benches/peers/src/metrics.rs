@@ -170,8 +170,8 @@ impl Row {
         let clock = Arc::new(StepClock::default());
         let pool = BufferRecyclingPool::new(PoolConfig::default()).expect("memory");
         let mut flow = DataFlowCoordinator::new(spawner, pool);
-        // A session's limit: what waits in the resampler is older than a block.
-        let limits = HealthConfig { latency_limit_ns: 30_000_000, ..HealthConfig::default() };
+        // What waits in the resampler is some blocks old: no trouble here.
+        let limits = HealthConfig { latency_limit_ns: 100_000_000, ..HealthConfig::default() };
         let meters = (metrics != Metrics::Off).then_some(limits);
         flow.observe(Telemetry { bus: bus.clone(), clock: clock.clone(), meters }).expect("memory");
         for number in 0..self.flows {

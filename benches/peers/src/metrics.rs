@@ -91,9 +91,9 @@ pub(crate) fn report(size: Size, cores: Cores) -> String {
     pin(cores.0);
     let pairs = 10 * size.rounds;
     let mut text = "### Metrics: what they take of a flow's processor time\n\n\
-        | flow | ns a block, off | on | metrics, ns a block | meters alone | metrics % | 95 % of it | meters alone % | all figures ten times a second % |\n"
+        | flow | ns a block, off | on | metrics, ns a block | meters alone | metrics % | 95 % of it | meters alone % | all figures ten times a second % | alerts |\n"
         .to_owned();
-    let _ = writeln!(text, "| --- |{}", " --: |".repeat(8));
+    let _ = writeln!(text, "| --- |{}", " --: |".repeat(9));
     let mut missed = Vec::new();
     for row in ROWS {
         let seconds = (row.seconds / u64::from(size.divisor)).max(1);
@@ -101,13 +101,16 @@ pub(crate) fn report(size: Size, cores: Cores) -> String {
         // Caches, and the processor's clock.
         row.run(Metrics::On, 1);
         let mut runs: [Vec<f64>; VARIANTS.len()] = Default::default();
+        let mut alerts = 0;
         for pair in 0..pairs {
             let mut order: Vec<usize> = (0..VARIANTS.len()).collect();
             if pair % 2 == 1 {
                 order.reverse();
             }
             for at in order {
-                runs[at].push(row.run(VARIANTS[at], seconds));
+                let (took, at_end) = row.run(VARIANTS[at], seconds);
+                runs[at].push(took);
+                alerts = alerts.max(at_end);
             }
         }
         let [off, meters, on, figures] = runs;
@@ -122,7 +125,7 @@ pub(crate) fn report(size: Size, cores: Cores) -> String {
         let (low, high) = interval(&cost);
         let _ = writeln!(
             text,
-            "| **{}** | {:.0} | {:.0} | {:.1} | {:.1} | {:.2} | {low:.2} .. {high:.2} | {:.2} | {:.1} |",
+            "| **{}** | {:.0} | {:.0} | {:.1} | {:.1} | {:.2} | {low:.2} .. {high:.2} | {:.2} | {:.1} | {alerts} |",
             row.name,
             ns(&off),
             ns(&on),
@@ -161,8 +164,8 @@ fn interval(values: &[f64]) -> (f64, f64) {
 }
 
 impl Row {
-    /// Seconds of processor time for so many of audio.
-    fn run(&self, metrics: Metrics, seconds: u64) -> f64 {
+    /// Seconds of processor time for so many of audio, and the alerts there are at the end.
+    fn run(&self, metrics: Metrics, seconds: u64) -> (f64, usize) {
         let (mut executor, spawner) = Executor::new(1024).expect("memory");
         let (bus, task) = EventBus::new(BusConfig::default());
         spawner.spawn(Priority::Critical, Box::new(task)).expect("room for the bus's task");
@@ -187,13 +190,13 @@ impl Row {
             flow.connect(pipeline).expect("a pipeline that can be");
         }
         flow.start().expect("room for all tasks");
-        let mut monitor = FlowMonitor::new(Sampler::INTERVAL_NS, Rule::defaults(), 0).expect("usual settings");
+        let mut monitor =
+            FlowMonitor::new(Sampler::INTERVAL_NS, Rule::defaults(), 0).expect("usual settings");
         // The first second fills pools and caches.
         drive(&mut executor, &clock, &mut flow, &mut monitor, &bus, metrics, 1);
         let before = thread_seconds();
         drive(&mut executor, &clock, &mut flow, &mut monitor, &bus, metrics, 1 + seconds);
         let took = thread_seconds() - before;
-        assert_eq!(monitor.alerts(), 0, "{}: something goes wrong", self.name);
         let status = flow.status();
         let frames = (1 + seconds) * 48_000;
         for number in 0..self.flows {
@@ -201,7 +204,7 @@ impl Row {
             // The filter holds some, and the last block may not be due.
             assert!(delivered + 2048 > frames, "{delivered} of {frames} frames came");
         }
-        took
+        (took, monitor.alerts())
     }
 }
 

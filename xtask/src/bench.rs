@@ -252,7 +252,7 @@ mod tests {
         let source = "struct Experiment {\n    name: &str,\n}\nContender { name: \"no\" };\nExperiment {\n    name: \"X1\",\n}\nReport { name: \"Y\", z }";
         assert_eq!(names_in(source), ["X1", "Y"]);
         let known = known().unwrap();
-        let names = "X1 X2 X3a X3a-bulk X3b X4 X5a X5c X6 Preempted GiveBack Overhead Events Flood Priorities Pipelines";
+        let names = "X1 X2 X3a X3a-bulk X3b X4 X5a X5c X6 Preempted GiveBack Overhead Events Flood Priorities Pipelines Metrics";
         for name in names.split(' ') {
             assert!(known.iter().any(|known| known == name), "{name} is missing: {known:?}");
         }

@@ -65,3 +65,6 @@ pub(crate) const CRITICAL_MS: (f64, f64) = (2.0, 0.3);
 
 /// What a pipeline of a thousand may take, in processor time, of what one of ten takes: at most.
 pub(crate) const COST_OF_MANY: f64 = 2.0;
+
+/// What metrics may take of a flow's processor time, in percent: below this.
+pub(crate) const METRICS_PERCENT: f64 = 1.0;

@@ -17,6 +17,7 @@ mod give_back;
 mod harness;
 mod limits;
 mod link;
+mod metrics;
 mod overhead;
 mod pipelines;
 mod pools;
@@ -103,6 +104,7 @@ fn all() -> Vec<Measured> {
         Measured::Report { name: "Flood", report: flood::report },
         Measured::Report { name: "Priorities", report: priorities::report },
         Measured::Report { name: "Pipelines", report: pipelines::report },
+        Measured::Report { name: "Metrics", report: metrics::report },
     ]);
     all
 }

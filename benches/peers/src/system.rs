@@ -27,6 +27,21 @@ pub(crate) fn processor_seconds(whose: Whose) -> Option<f64> {
     (done == 0).then(|| seconds(usage.ru_utime) + seconds(usage.ru_stime))
 }
 
+/// Seconds of processor time that the calling thread took so far.
+#[cfg(unix)]
+pub(crate) fn thread_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the system fills what it is given.
+    let done = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    if done == 0 { time.tv_sec as f64 + time.tv_nsec as f64 / 1e9 } else { f64::NAN }
+}
+
+/// Not asked for here.
+#[cfg(not(unix))]
+pub(crate) fn thread_seconds() -> f64 {
+    f64::NAN
+}
+
 /// Not asked for here.
 #[cfg(not(unix))]
 pub(crate) fn processor_seconds(_: Whose) -> Option<f64> {

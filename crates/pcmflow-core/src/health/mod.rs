@@ -24,7 +24,7 @@ mod tests;
 
 pub use figures::HealthFigures;
 
-use crate::histogram::LatencyHistogram;
+use crate::histogram::{LatencyHistogram, Recorded};
 use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -75,17 +75,18 @@ pub enum HealthError {
     },
 }
 
-/// What the two halves share. Aligned so that no reader of something else disturbs the writer.
+/// What the two halves share. Aligned so that no reader of something else disturbs the writer, and in an order in which all
+/// that a block touches is in the first cache line, but for the bucket of its latency.
 #[derive(Debug, Default)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 struct Shared {
-    frames: AtomicU64,
     frames_dropped: AtomicU64,
     overruns: AtomicU64,
     underruns: AtomicU64,
-    errors: AtomicU64,
     deadlines_missed: AtomicU64,
+    frames: AtomicU64,
     latency: LatencyHistogram,
+    errors: AtomicU64,
 }
 
 /// The hot side: counts what happens. One thread's, hence not `Clone`.
@@ -102,6 +103,9 @@ struct Shared {
 #[derive(Debug)]
 pub struct HealthRecorder {
     shared: Arc<Shared>,
+    /// Of the shared ones, what every block changes: only we write them, and a block need not wait until they are read.
+    frames: u64,
+    latency: Recorded,
 }
 
 impl HealthRecorder {
@@ -116,8 +120,9 @@ impl HealthRecorder {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn block(&mut self, frames: u64, latency_ns: u64) {
-        Self::add(&self.shared.frames, frames);
-        self.shared.latency.record(latency_ns);
+        self.frames = self.frames.saturating_add(frames);
+        self.shared.frames.store(self.frames, Ordering::Relaxed);
+        self.shared.latency.record_after(&mut self.latency, latency_ns);
     }
 
     /// Counts frames that were lost.
@@ -291,10 +296,9 @@ impl BufferHealthMonitor {
             previous: HealthFigures::empty(),
             previous_score: None,
         };
-        Ok((HealthRecorder { shared }, monitor))
+        Ok((HealthRecorder { shared, frames: 0, latency: Recorded::default() }, monitor))
     }
 
-    /// The counters as they are, since they began.
     /// What was counted since the beginning, or the last [`reset`](Self::reset), without what [`snapshot`](Self::snapshot) makes of
     /// it; the duration is not known here, and 0.
     ///
@@ -302,6 +306,23 @@ impl BufferHealthMonitor {
     pub fn figures(&self) -> HealthFigures {
         let read = self.read();
         if self.baseline.blocks() == 0 { read } else { read.since(&self.baseline) }
+    }
+
+    /// How much went wrong since the counters began, in no unit: whatever is frames dropped, overruns, underruns, errors, missed
+    /// deadlines, or a block of this latency or more. What matters is whether it is what it was.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn troubles(&self, latency_ns: u64) -> u64 {
+        let shared = &*self.shared;
+        let counters = [
+            &shared.frames_dropped,
+            &shared.overruns,
+            &shared.underruns,
+            &shared.deadlines_missed,
+            &shared.errors,
+        ];
+        let troubles = counters.into_iter().map(|counter| counter.load(Ordering::Relaxed));
+        troubles.fold(shared.latency.at_least(latency_ns), u64::wrapping_add)
     }
 
     fn read(&self) -> HealthFigures {

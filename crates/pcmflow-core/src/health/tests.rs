@@ -82,6 +82,27 @@ fn snapshots_tell_totals_intervals_and_trends_apart() {
 }
 
 #[test]
+fn each_kind_of_trouble_is_noticed_and_nothing_else_is() {
+    let (mut recorder, monitor) = BufferHealthMonitor::new(CONFIG, 0).unwrap();
+    assert_eq!(monitor.troubles(1_000), 0);
+    recorder.block(128, 900);
+    assert_eq!(monitor.troubles(1_000), 0);
+    let kinds: [fn(&mut HealthRecorder); 6] = [
+        |of| of.block(128, 1_000),
+        |of| of.frames_dropped(1),
+        HealthRecorder::overrun,
+        HealthRecorder::underrun,
+        HealthRecorder::error,
+        HealthRecorder::deadline_missed,
+    ];
+    for (before, trouble) in (0..).zip(kinds) {
+        assert_eq!(monitor.troubles(1_000), before);
+        trouble(&mut recorder);
+        assert_eq!(monitor.troubles(1_000), before + 1);
+    }
+}
+
+#[test]
 fn a_reset_is_the_readers_own() {
     let (mut recorder, mut monitor) = BufferHealthMonitor::new(CONFIG, 0).unwrap();
     let mut other = monitor.clone();

@@ -18,8 +18,8 @@ pub(super) struct InletNews {
     pub(super) meter: Option<Meter>,
     /// When the first chunk was taken.
     started_ns: Option<u64>,
-    /// When the last chunk was taken, and how much time it stands for.
-    last: Option<(u64, u64)>,
+    /// When the last chunk was taken, how many frames it had, and how many of them are a second.
+    last: Option<(u64, u64, u32)>,
     /// The last chunk was late: a run of late ones is one event.
     late: bool,
     /// What the link itself has lost, as far as it was told.
@@ -51,10 +51,13 @@ impl InletNews {
         if late_ns > 0 {
             meter.health.deadline_missed();
         }
-        let lasts_ns = chunk.duration_ns();
-        if let Some((last_ns, lasted_ns)) = self.last.replace((now_ns, lasts_ns)) {
-            let overdue_ns = last_ns.saturating_add(PATIENCE.saturating_mul(lasted_ns));
-            if now_ns > overdue_ns {
+        let (frames, rate) = (chunk.frames().0, chunk.sample_rate());
+        if let Some((last_ns, frames, hz)) = self.last.replace((now_ns, frames, rate.hz())) {
+            // Multiplied out, as almost no chunk is overdue, and a division takes as long as the rest.
+            let patience = u128::from(PATIENCE) * u128::from(frames) * 1_000_000_000;
+            if u128::from(now_ns.saturating_sub(last_ns)) * u128::from(hz) > patience {
+                let lasts_ns = chunk.duration_ns();
+                let overdue_ns = last_ns.saturating_add((patience / u128::from(hz)) as u64);
                 // A chunk that was complete long ago waited here; else it is what is before this link that was empty.
                 let waited_ns = now_ns.saturating_sub(chunk.meta().complete_ns);
                 meter.starved(Starved::cause(waited_ns > PATIENCE * lasts_ns, true), overdue_ns);

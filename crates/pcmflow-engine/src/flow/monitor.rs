@@ -6,12 +6,13 @@ use super::status::{FlowStatus, NodeStatus};
 use crate::event::types::{AlertCleared, AlertRaised};
 use crate::event::{BusSnapshot, NameId};
 use crate::metrics::{
-    AlertEdge, Alerts, FlowSnapshot, IntervalError, LedgerSnapshot, LinkSnapshot, NodeSnapshot,
+    AlertEdge, Alerts, FlowSnapshot, IntervalError, LedgerSnapshot, LinkSnapshot, MeterReader, NodeSnapshot,
     PipelineSnapshot, Reading, Readings, Rule, RuleError, Sampler, Snapshot,
 };
 use pcmflow_core::format::Frames;
 use pcmflow_core::ledger::LossCause;
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 /// Samples a flow.
 ///
@@ -35,7 +36,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct FlowMonitor {
     sampler: Sampler,
-    alerts: Alerts,
+    pub(super) alerts: Alerts,
     started_ns: u64,
 }
 
@@ -124,12 +125,55 @@ impl FlowMonitor {
             ..Snapshot::default()
         };
         fill(&mut snapshot, flow, made, sample.flows);
-        let edges = self.alerts.observe(now_ns, &snapshot);
+        self.judge(&snapshot, flow);
         snapshot.alerts = self.alerts.active().cloned().collect();
-        for edge in edges {
+        snapshot
+    }
+
+    /// Looks for trouble, and publishes what alerts were raised and cleared: the same ones as if a [sample](Self::sample) were taken. It
+    /// costs so little that it can be done all the time: figures are made only of what is not
+    /// [calm](crate::metrics::MeterReader::is_calm).
+    ///
+    /// Where nobody samples, the window of 1 s begins up to a second early, as meters are then read but once a second.
+    ///
+    /// Not RT-safe: allocates, and locks.
+    pub fn watch(&mut self, now_ns: u64, flow: &mut DataFlowCoordinator) {
+        if self.sampler.wants_flows(now_ns) {
+            self.sampler.keep(now_ns, flow.read_meters(now_ns), |_, _, _| ());
+        }
+        let pools = self.sampler.pools(now_ns, [("main".to_owned(), flow.pool().metrics())].into());
+        let mut snapshot = Snapshot { at_ns: now_ns, pools, ..Snapshot::default() };
+        let (below_ppm, known) = (self.alerts.calm_below_ppm(), self.alerts.subjects());
+        let mut lately = |name: &str, uneasy: bool, reader: &mut Option<MeterReader>| {
+            let is_calm = reader.as_mut().is_none_or(|reader| reader.is_calm(below_ppm, now_ns));
+            if is_calm && !uneasy && below_ppm > 0 && !known.contains(name) {
+                return None;
+            }
+            let reading = reader.as_mut().map(|reader| reader.read(now_ns));
+            Some(reading.map(|reading| self.sampler.lately(now_ns, name, reading)).unwrap_or_default())
+        };
+        for (name, node) in &mut flow.nodes {
+            let settled_unaccounted = node.cell.settled().map_or(0, |settled| settled.unaccounted.0);
+            let Some(lately) = lately(name, settled_unaccounted > 0, &mut node.reader) else { continue };
+            if flow.graph.nodes.get(name).is_some_and(|ports| ports.output == Output::None) {
+                let ledger = LedgerSnapshot { settled_unaccounted, ..LedgerSnapshot::default() };
+                let way = PipelineSnapshot { flow: lately.clone(), ledger, ..PipelineSnapshot::default() };
+                snapshot.pipelines.insert(name.clone(), way);
+            }
+            snapshot.nodes.insert(name.clone(), NodeSnapshot { flow: lately, ..NodeSnapshot::default() });
+        }
+        for (name, link) in &mut flow.links {
+            let (pressure, _) = *link.cell.pressure.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(flow) = lately(name, pressure.active, &mut link.reader) else { continue };
+            snapshot.links.insert(name.clone(), LinkSnapshot { pressure, flow, ..LinkSnapshot::default() });
+        }
+        self.judge(&snapshot, flow);
+    }
+
+    fn judge(&mut self, snapshot: &Snapshot, flow: &mut DataFlowCoordinator) {
+        for edge in self.alerts.observe(snapshot.at_ns, snapshot) {
             tell(flow, edge);
         }
-        snapshot
     }
 }
 
@@ -248,9 +292,13 @@ impl DataFlowCoordinator {
     ///
     /// Not RT-safe: allocates.
     pub fn readings(&mut self, now_ns: u64) -> BTreeMap<String, Reading> {
+        self.read_meters(now_ns).map(|(name, reading)| (name.clone(), reading)).collect()
+    }
+
+    /// What the meters have counted, nodes' first.
+    fn read_meters(&mut self, now_ns: u64) -> impl Iterator<Item = (&String, Reading)> {
         let nodes = self.nodes.iter_mut().map(|(name, node)| (name, &mut node.reader));
         let links = self.links.iter_mut().map(|(name, link)| (name, &mut link.reader));
-        let readers = nodes.chain(links).filter_map(|(name, reader)| Some((name, reader.as_mut()?)));
-        readers.map(|(name, reader)| (name.clone(), reader.read(now_ns))).collect()
+        nodes.chain(links).filter_map(move |(name, reader)| Some((name, reader.as_mut()?.read(now_ns))))
     }
 }

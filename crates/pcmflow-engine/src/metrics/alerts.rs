@@ -129,6 +129,22 @@ impl Alerts {
         self.states.values().filter_map(|state| state.raised.as_ref())
     }
 
+    /// What is to be found out of a flow while it is [calm](super::MeterReader::is_calm): nothing, if its p99 latency is below this,
+    /// per million of the limit.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub(crate) fn calm_below_ppm(&self) -> u64 {
+        self.rules.iter().map(Rule::calm_below_ppm).min().unwrap_or(u64::MAX)
+    }
+
+    /// The names of what there is an alert of, or may soon be: of these everything must be found out.
+    ///
+    /// Not RT-safe: allocates.
+    pub(crate) fn subjects(&self) -> BTreeSet<String> {
+        let names = self.states.keys().filter_map(|(_, subject)| subject.split_once(' '));
+        names.map(|(_, name)| name.to_owned()).collect()
+    }
+
     /// Takes in what is known at `now_ns`; says what was raised and cleared with it, by rule and subject.
     ///
     /// Not RT-safe: allocates.

@@ -15,8 +15,12 @@ pub(super) struct History<T> {
 
 impl<T> History<T> {
     pub(super) fn new(span_ns: u64, interval_ns: u64, at_ns: u64, begin: T) -> Self {
-        let step_ns = (span_ns / 10).saturating_sub(interval_ns / 2);
+        let step_ns = Self::step_ns(span_ns, interval_ns);
         Self { span_ns, step_ns, begin: (at_ns, begin), later: VecDeque::new() }
+    }
+
+    pub(super) const fn step_ns(span_ns: u64, interval_ns: u64) -> u64 {
+        (span_ns / 10).saturating_sub(interval_ns / 2)
     }
 
     /// When the window that ends at `now_ns` begins, and what was read then: the youngest reading kept that is as old as the

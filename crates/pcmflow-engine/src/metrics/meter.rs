@@ -109,6 +109,10 @@ pub struct Meter {
     /// Chunks, frames, latencies, drops, overruns, underruns, errors and missed deadlines.
     pub health: HealthRecorder,
     counters: Arc<Counters>,
+    /// As they were last stored: only we write them, and need not wait until they are read.
+    busy_ns: u64,
+    depth: u64,
+    depth_high: u64,
     starving: Option<(Starved, u64)>,
 }
 
@@ -129,8 +133,15 @@ impl Meter {
     pub fn new(config: HealthConfig, now_ns: u64) -> Result<(Self, MeterReader), HealthError> {
         let (health, monitor) = BufferHealthMonitor::new(config, now_ns)?;
         let counters = Arc::new(Counters::default());
-        let reader = MeterReader { monitor, counters: Arc::clone(&counters), config, started_ns: now_ns };
-        Ok((Self { health, counters, starving: None }, reader))
+        let reader = MeterReader {
+            monitor,
+            counters: Arc::clone(&counters),
+            config,
+            started_ns: now_ns,
+            troubles: 0,
+            uneasy_until_ns: 0,
+        };
+        Ok((Self { health, counters, busy_ns: 0, depth: 0, depth_high: 0, starving: None }, reader))
     }
 
     /// Counts time spent on work.
@@ -138,7 +149,8 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn busy(&mut self, ns: u64) {
-        add(&self.counters.busy_ns, ns);
+        self.busy_ns = self.busy_ns.saturating_add(ns);
+        self.counters.busy_ns.store(self.busy_ns, Ordering::Relaxed);
     }
 
     /// Says how many chunks wait.
@@ -146,8 +158,12 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn depth(&mut self, chunks: u64) {
+        if std::mem::replace(&mut self.depth, chunks) == chunks {
+            return;
+        }
         self.counters.depth.store(chunks, Ordering::Relaxed);
-        if chunks > self.counters.depth_high.load(Ordering::Relaxed) {
+        if chunks > self.depth_high {
+            self.depth_high = chunks;
             self.counters.depth_high.store(chunks, Ordering::Relaxed);
         }
     }
@@ -243,9 +259,36 @@ pub struct MeterReader {
     counters: Arc<Counters>,
     config: HealthConfig,
     started_ns: u64,
+    /// What had gone wrong when [`is_calm`](Self::is_calm) was asked last.
+    troubles: u64,
+    /// Until then what went wrong may be in a window.
+    uneasy_until_ns: u64,
 }
 
 impl MeterReader {
+    /// For so long after something went wrong a meter is not calm: a window of 10 s, longer by the time between two readings that are
+    /// kept and by that between two looks, does not begin before it then.
+    const UNEASY_NS: u64 = 13_000_000_000;
+
+    /// Whether nothing went wrong lately: in the last 10 s, and longer, there was no trouble that counts for the
+    /// [score](pcmflow_core::health), no starvation but for idleness, and no latency of `below_ppm` of the limit or more. Takes a
+    /// look at few counters, so that it can be asked often. For one who looks about every second at least, always with the same bound.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn is_calm(&mut self, below_ppm: u64, now_ns: u64) -> bool {
+        let latency_ns = u128::from(self.config.latency_limit_ns) * u128::from(below_ppm);
+        let latency_ns = u64::try_from(latency_ns.div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let mut troubles = self.monitor.troubles(latency_ns);
+        for cause in [Starved::UpstreamEmpty, Starved::NotMoved] {
+            let episodes = self.counters.episodes.get(cause as usize);
+            troubles = troubles.wrapping_add(episodes.map_or(0, |count| count.load(Ordering::Relaxed)));
+        }
+        if std::mem::replace(&mut self.troubles, troubles) != troubles {
+            self.uneasy_until_ns = now_ns.saturating_add(Self::UNEASY_NS);
+        }
+        now_ns >= self.uneasy_until_ns
+    }
+
     /// What was counted up to `now_ns`.
     ///
     /// Not RT-safe: allocates.

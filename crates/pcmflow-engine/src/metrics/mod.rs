@@ -4,7 +4,8 @@
 //! - The sampling task reads ([`MeterReader`]) and hands all [`Readings`] to one [`Sampler`], which computes rates,
 //!   percentiles, scores and trends from their differences, and keeps the baselines: no counter is ever set back.
 //! - A [`Snapshot`] is what is known at one moment, for the console, pages and exporters alike.
-//! - [`Alerts`] reads snapshots and says what is worth a person's attention.
+//! - [`Alerts`] reads snapshots and says what is worth a person's attention. Who looks all the time shows it only what is not
+//!   [calm](MeterReader::is_calm), as of the rest there is nothing to say.
 //!
 //! Sampler and alerts are pure: the same readings at the same times give the same figures and the same alerts. All figures
 //! are integers with their unit in the name; `ppm` are parts per million.

@@ -222,6 +222,28 @@ impl Rule {
         rules
     }
 
+    /// The p99 latency, per million of the limit, below which this has nothing to say of a flow in which nothing goes wrong; 0
+    /// where it may have something to say of any.
+    pub(super) fn calm_below_ppm(&self) -> u64 {
+        const LIMIT_PPM: u64 = 1_000_000;
+        let says_nothing_of = |value| if self.crossed(value, false) { 0 } else { LIMIT_PPM };
+        match self.metric {
+            Metric::LatencyP99Ppm if self.raise_at > self.clear_at => self.raise_at.min(LIMIT_PPM),
+            Metric::LatencyP99Ppm => 0,
+            Metric::HealthScore => says_nothing_of(100),
+            // Pools are looked at always.
+            Metric::PoolHitRatePpm
+            | Metric::PoolHeldPpm
+            | Metric::PoolOverheadPpm
+            | Metric::PoolFragmentationPpm => LIMIT_PPM,
+            Metric::FramesDropped
+            | Metric::DroppedPpm
+            | Metric::LinkPressure
+            | Metric::StarvedEpisodes
+            | Metric::Unaccounted => says_nothing_of(0),
+        }
+    }
+
     /// Whether `value` has reached what changes an alert that is `raised`, or is not.
     pub(super) fn crossed(&self, value: u64, raised: bool) -> bool {
         let rising = self.raise_at > self.clear_at;

@@ -96,7 +96,9 @@ pub struct Sampler {
     interval_ns: u64,
     /// When the last sample was taken.
     now_ns: Option<u64>,
-    flows: BTreeMap<String, Series<Reading, 3>>,
+    /// When the meters' readings were last taken in.
+    kept_ns: Option<u64>,
+    flows: BTreeMap<String, Flow>,
     pools: BTreeMap<String, Series<PoolMetrics, 1>>,
 }
 
@@ -120,7 +122,7 @@ impl Sampler {
         if !(Self::INTERVAL_NS_MIN..=Self::INTERVAL_NS_MAX).contains(&interval_ns) {
             return Err(IntervalError { interval_ns });
         }
-        Ok(Self { interval_ns, now_ns: None, flows: BTreeMap::new(), pools: BTreeMap::new() })
+        Ok(Self { interval_ns, now_ns: None, kept_ns: None, flows: BTreeMap::new(), pools: BTreeMap::new() })
     }
 
     /// Another interval from now on.
@@ -145,25 +147,66 @@ impl Sampler {
     ///
     /// Not RT-safe: allocates.
     pub fn sample(&mut self, now_ns: u64, readings: Readings) -> Sample {
-        let now_ns = self.now_ns.map_or(now_ns, |last_ns| last_ns.max(now_ns));
-        self.now_ns = Some(now_ns);
-        let interval_ns = self.interval_ns;
-        let (mut flows, mut pools) = (BTreeMap::new(), BTreeMap::new());
-        let mut sample = Sample::default();
-        for (name, reading) in readings.flows {
-            let known =
-                self.flows.remove(&name).filter(|series| series.base.1.started_ns == reading.started_ns);
+        let now_ns = self.at(now_ns);
+        let mut flows = BTreeMap::new();
+        self.keep(now_ns, readings.flows, |name, series, reading| {
+            let snapshot = flow(series, now_ns, reading);
+            flows.insert(name, snapshot);
+        });
+        Sample { flows, pools: self.pools(now_ns, readings.pools) }
+    }
+
+    /// Whether what meters counted is to be read for the windows that alerts are about. Who samples need not ask.
+    pub(crate) fn wants_flows(&self, now_ns: u64) -> bool {
+        let [_, span_ns, _] = Self::SPANS_NS;
+        self.kept_ns.is_none_or(|kept_ns| {
+            now_ns.saturating_sub(kept_ns) >= History::<()>::step_ns(span_ns, self.interval_ns)
+        })
+    }
+
+    /// Takes in what meters counted up to `now_ns`, and forgets what is not among it; shows `each` before it is taken in.
+    pub(crate) fn keep<N: AsRef<str>>(
+        &mut self,
+        now_ns: u64,
+        readings: impl IntoIterator<Item = (N, Reading)>,
+        mut each: impl FnMut(N, &mut Flow, &Reading),
+    ) {
+        let now_ns = self.at(now_ns);
+        self.kept_ns = Some(now_ns);
+        let mut kept = 0;
+        for (name, reading) in readings {
             let reading = Arc::new(reading);
-            let mut series = known.unwrap_or_else(|| {
-                let begin = Arc::new(Reading::empty(reading.config, reading.started_ns));
-                let started_ns = reading.started_ns.min(now_ns);
-                Series::new(Self::SPANS_NS, interval_ns, (started_ns, begin), (now_ns, &reading))
-            });
-            sample.flows.insert(name.clone(), flow(&mut series, now_ns, &reading));
+            let series = self.series(name.as_ref(), now_ns, &reading);
+            each(name, series, &reading);
             series.push(now_ns, reading);
-            flows.insert(name, series);
+            kept += 1;
         }
-        for (name, metrics) in readings.pools {
+        if kept < self.flows.len() {
+            self.flows.retain(|_, series| series.last.0 == now_ns);
+        }
+    }
+
+    /// How the flow of this name did lately, all that [rules](super::Rule) look at: its limit, its last 10 s, and their score.
+    pub(crate) fn lately(&mut self, now_ns: u64, name: &str, reading: Reading) -> FlowSnapshot {
+        let now_ns = self.at(now_ns);
+        let reading = Arc::new(reading);
+        let [_, window, _] = &mut self.series(name, now_ns, &reading).windows;
+        let (at_ns, begin) = window.begin(now_ns);
+        let last_10_s = FlowFigures::between(begin, &reading, now_ns - at_ns);
+        let (latency_limit_ns, score) = (reading.config.latency_limit_ns, last_10_s.score);
+        FlowSnapshot { latency_limit_ns, score, last_10_s, ..FlowSnapshot::default() }
+    }
+
+    /// Takes in what pools counted up to `now_ns`; forgets what is not among it.
+    pub(crate) fn pools(
+        &mut self,
+        now_ns: u64,
+        readings: BTreeMap<String, PoolMetrics>,
+    ) -> BTreeMap<String, PoolSnapshot> {
+        let (now_ns, interval_ns) = (self.at(now_ns), self.interval_ns);
+        let mut pools = BTreeMap::new();
+        let mut snapshots = BTreeMap::new();
+        for (name, metrics) in readings {
             let metrics = Arc::new(metrics);
             let mut series = self.pools.remove(&name).unwrap_or_else(|| {
                 // A pool does not say when it was made: not before the clock began.
@@ -172,14 +215,33 @@ impl Sampler {
             });
             let [window] = &mut series.windows;
             let lately = pools::since(&metrics, &window.begin(now_ns).1);
-            sample
-                .pools
+            snapshots
                 .insert(name.clone(), PoolSnapshot::of(&pools::since(&metrics, &series.base.1), &lately));
             series.push(now_ns, metrics);
             pools.insert(name, series);
         }
-        (self.flows, self.pools) = (flows, pools);
-        sample
+        self.pools = pools;
+        snapshots
+    }
+
+    /// Time goes on, or stands.
+    fn at(&mut self, now_ns: u64) -> u64 {
+        let now_ns = self.now_ns.map_or(now_ns, |last_ns| last_ns.max(now_ns));
+        self.now_ns = Some(now_ns);
+        now_ns
+    }
+
+    /// What is kept of the meter of this name; of another one than before, nothing yet.
+    fn series(&mut self, name: &str, now_ns: u64, reading: &Arc<Reading>) -> &mut Flow {
+        if self.flows.get(name).is_some_and(|series| series.base.1.started_ns != reading.started_ns) {
+            self.flows.remove(name);
+        }
+        let interval_ns = self.interval_ns;
+        self.flows.entry(name.to_owned()).or_insert_with(|| {
+            let begin = Arc::new(Reading::empty(reading.config, reading.started_ns));
+            let started_ns = reading.started_ns.min(now_ns);
+            Series::new(Self::SPANS_NS, interval_ns, (started_ns, begin), (now_ns, reading))
+        })
     }
 
     /// Starts totals, windows and trends anew from the last sample. Only this sampler's baseline moves: nothing is stored
@@ -193,9 +255,12 @@ impl Sampler {
     }
 }
 
+/// What is kept of one meter.
+pub(crate) type Flow = Series<Reading, 3>;
+
 /// What is kept of one meter or pool.
 #[derive(Debug)]
-struct Series<T, const WINDOWS: usize> {
+pub(crate) struct Series<T, const WINDOWS: usize> {
     /// What totals are counted from.
     base: (u64, Arc<T>),
     last: (u64, Arc<T>),
@@ -225,7 +290,7 @@ impl<T, const WINDOWS: usize> Series<T, WINDOWS> {
     }
 }
 
-fn flow(series: &mut Series<Reading, 3>, now_ns: u64, reading: &Reading) -> FlowSnapshot {
+fn flow(series: &mut Flow, now_ns: u64, reading: &Reading) -> FlowSnapshot {
     let (base_ns, base) = &series.base;
     let between = |at_ns, begin| FlowFigures::between(begin, reading, now_ns - at_ns);
     let total = between(*base_ns, base);

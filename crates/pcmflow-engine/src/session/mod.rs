@@ -107,7 +107,8 @@ pub enum SessionError {
 ///     flow.connect(PipelineConfig::new("a", "b"))?;
 /// }
 /// session.start()?;
-/// assert_eq!(session.tick().unwrap().links["a→b"].capacity, 16);
+/// assert!(session.tick(), "the first look is due at once");
+/// assert_eq!(session.look().links["a→b"].capacity, 16);
 /// let answer = console::answer("pipeline list", &mut session);
 /// assert!(answer.to_string().contains("a→b"));
 /// # drop(executor);
@@ -283,11 +284,23 @@ impl Session {
         locked(&self.monitor).due_ns()
     }
 
-    /// Looks at everything, if that is due; returns what is known then.
+    /// Looks for trouble, if that is due; returns whether it was. Alerts are raised and cleared by it, and figures are made only
+    /// where [somebody asks](Self::look): that costs many times as much.
     ///
     /// Not RT-safe: allocates, and locks.
-    pub fn tick(&mut self) -> Option<&Snapshot> {
-        (self.clock.now_ns() >= self.due_ns()).then(|| self.look())
+    pub fn tick(&mut self) -> bool {
+        let now_ns = self.clock.now_ns();
+        if now_ns < self.due_ns() {
+            return false;
+        }
+        if self.config.current().console.debug {
+            // How full each buffer is, is about to be told.
+            self.look();
+            return true;
+        }
+        locked(&self.monitor).watch(now_ns, &mut locked(&self.flow));
+        self.publish_states();
+        true
     }
 
     /// Looks at everything now.

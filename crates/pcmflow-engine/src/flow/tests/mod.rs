@@ -16,4 +16,5 @@ mod paths;
 mod postings;
 mod refused;
 mod streams;
+mod watch;
 mod witness;

@@ -113,7 +113,27 @@ const POSTINGS: &[Posting] = &[
     engine(
         "frames that a link gave up that still waited when it went",
         "crates/pcmflow-engine/src/flow/outlet.rs",
-        "link.give_up(chunk.span(), LossCause::Removed);",
+        "link.give_up(held.frames, held.cause);",
+    ),
+    engine(
+        "frames that still waited when a link went, told to its other end",
+        "crates/pcmflow-engine/src/flow/outlet.rs",
+        "unsent.push(held);",
+    ),
+    engine(
+        "frames that still waited when a link went, in its books",
+        "crates/pcmflow-engine/src/flow/outlet.rs",
+        "books.unsent += held.frames;",
+    ),
+    engine(
+        "frames that were never sent, thrown out",
+        "crates/pcmflow-engine/src/flow/inlet.rs",
+        "self.taken.lose(held);",
+    ),
+    engine(
+        "frames that were never sent, taken as lost",
+        "crates/pcmflow-engine/src/flow/inlet.rs",
+        "self.gap(held, pool, cx);",
     ),
     engine(
         "frames that a link was given to send",
@@ -173,7 +193,17 @@ const POSTINGS: &[Posting] = &[
     engine(
         "frames that were measured when a link closed",
         "crates/pcmflow-engine/src/flow/inlet.rs",
-        "books.edge = Some(edge);",
+        "books.edge = Some(self.edge());",
+    ),
+    engine(
+        "frames that were in a link whose receiving end went",
+        "crates/pcmflow-engine/src/flow/inlet.rs",
+        "self.drain(LossCause::Removed, |_| {});",
+    ),
+    engine(
+        "frames that were on their way to a task that went",
+        "crates/pcmflow-engine/src/flow/drain.rs",
+        "Phase::Working if !self.inlets.is_empty() => drop(self.drain(LossCause::Removed)),",
     ),
     engine(
         "frames that a change of the format converted",
@@ -192,27 +222,27 @@ const POSTINGS: &[Posting] = &[
     ),
     engine(
         "frames that a node held that failed or was removed",
-        "crates/pcmflow-engine/src/flow/task.rs",
+        "crates/pcmflow-engine/src/flow/drain.rs",
         "lose_between(&mut self.given, &mut self.outlets, held, taken, cause);",
     ),
     engine(
         "frames that were thrown out for a node that is gone",
-        "crates/pcmflow-engine/src/flow/task.rs",
+        "crates/pcmflow-engine/src/flow/drain.rs",
         "lose_between(given, outlets, gap.position, gap.end(), gap.cause);",
     ),
     engine(
         "frames that lie before the end of a node that is gone",
-        "crates/pcmflow-engine/src/flow/task.rs",
+        "crates/pcmflow-engine/src/flow/drain.rs",
         "lose_between(&mut self.given, &mut self.outlets, from, reached, cause);",
     ),
     engine(
         "frames that a node that is gone lost",
-        "crates/pcmflow-engine/src/flow/task.rs",
+        "crates/pcmflow-engine/src/flow/drain.rs",
         "  given.lose(gap);",
     ),
     engine(
         "frames that a node that is gone lost, told to the links behind it",
-        "crates/pcmflow-engine/src/flow/task.rs",
+        "crates/pcmflow-engine/src/flow/drain.rs",
         "outlet.gap(gap);",
     ),
     engine(

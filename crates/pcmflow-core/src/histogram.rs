@@ -5,6 +5,7 @@
 //! (the harmonic mean of its ends, which balances the relative errors) is off by at most 1/32, wherever it is between
 //! 1 ns and [`LatencyHistogram::LIMIT_NS`], 73 minutes. 5 KB in all; a snapshot holds only what is used.
 
+use crate::prefetch::prefetch_to_write;
 use crate::sync::{AtomicU64, Ordering};
 use alloc::boxed::Box;
 
@@ -49,10 +50,10 @@ fn representative(bucket: usize) -> u64 {
 /// assert_eq!((snapshot.count(), snapshot.max_ns(), snapshot.mean_ns()), (1000, 1_000_000, 500_500));
 /// assert!(snapshot.p99_ns().abs_diff(990_000) <= 990_000 / 32);
 /// ```
-// In this order, so that what every value touches is one cache line beside the bucket's.
 #[derive(Debug)]
 #[repr(C)]
 pub struct LatencyHistogram {
+    // In this order, so that what every value touches is one cache line beside the bucket's.
     /// Sum of the recorded values; saturates.
     sum_ns: AtomicU64,
     /// `u64::MAX` before the first.
@@ -106,6 +107,13 @@ impl LatencyHistogram {
             recorded.max_ns = ns;
             self.max_ns.store(ns, Ordering::Relaxed);
         }
+    }
+
+    /// Asks for the bucket of this value.
+    #[inline]
+    pub(crate) fn prefetch(&self, ns: u64) {
+        let bucket = bucket_of(ns.min(Self::LIMIT_NS));
+        prefetch_to_write(self.buckets.as_ptr().wrapping_add(bucket).cast(), 1);
     }
 
     /// How many of at least `ns` nanoseconds were counted so far; some that are less by up to 1/16 are taken for as much.

@@ -6,8 +6,11 @@
 use super::Complaint;
 
 /// Public to loom's models only.
-const FOR_MODELS: &[&str] =
-    &["crates/pcmflow-core/src/chunk/slots.rs", "crates/pcmflow-engine/src/task/ready.rs"];
+const FOR_MODELS: &[&str] = &[
+    "crates/pcmflow-core/src/chunk/slots.rs",
+    "crates/pcmflow-engine/src/flow/wait.rs",
+    "crates/pcmflow-engine/src/task/ready.rs",
+];
 
 /// The crates that are looked at.
 const HELD: &[&str] = &["crates/pcmflow-core/src/", "crates/pcmflow-engine/src/"];

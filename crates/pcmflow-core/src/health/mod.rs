@@ -25,6 +25,7 @@ mod tests;
 pub use figures::HealthFigures;
 
 use crate::histogram::{LatencyHistogram, Recorded};
+use crate::prefetch::prefetch_to_write;
 use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -113,6 +114,16 @@ impl HealthRecorder {
     #[inline]
     fn add(counter: &AtomicU64, count: u64) {
         counter.store(counter.load(Ordering::Relaxed).saturating_add(count), Ordering::Relaxed);
+    }
+
+    /// A block will have about this latency: asks the processor for what [`block`](Self::block) will touch, which other work has
+    /// pushed out of the nearest cache meanwhile. Only a hint, for who has something to do in between.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn expect_block(&self, latency_ns: u64) {
+        prefetch_to_write((&raw const *self.shared).cast(), 1);
+        self.shared.latency.prefetch(latency_ns);
     }
 
     /// Counts one block of `frames` frames that went through, `latency_ns` after it was captured or asked for.

@@ -7,6 +7,7 @@ use pcmflow_core::histogram::LatencyHistogram;
 pub(crate) fn entries() {
     let config = HealthConfig::default();
     let (mut recorder, mut monitor) = BufferHealthMonitor::new(config, 0).unwrap();
+    rt("HealthRecorder::expect_block", || recorder.expect_block(1_000_000));
     rt("HealthRecorder::block", || recorder.block(128, 1_000_000));
     rt("HealthRecorder::frames_dropped", || recorder.frames_dropped(1));
     rt("HealthRecorder::overrun", || recorder.overrun());

@@ -135,8 +135,8 @@ impl Inlet {
                 }
                 if !self.ended {
                     self.ended = true;
-                    for gap in self.unsent() {
-                        self.gap(gap, pool, cx);
+                    for held in self.unsent() {
+                        self.gap(held, pool, cx);
                     }
                     self.news.ended(&self.taken, now_ns, cx);
                     let ready = &mut self.ready;
@@ -161,9 +161,12 @@ impl Inlet {
                         let missed = self.cell.missed.load(Ordering::Relaxed);
                         self.cell.missed.store(missed + 1, Ordering::Relaxed);
                     }
-                    self.news.taken(&chunk, now_ns, late_ns, cx);
+                    self.news.expect(age_ns);
+                    let (meta, span, frames) = (*chunk.meta(), chunk.span(), chunk.frames());
                     let ready = &mut self.ready;
                     self.adapter.process(chunk, pool, &mut |packet| ready.push_back(packet));
+                    // Behind the work, during which what the meter touches comes from memory.
+                    self.news.taken(&meta, (span, frames), now_ns, late_ns, cx);
                 }
                 Packet::Mark(Mark::Gap(gap)) => self.gap(gap, pool, cx),
                 Packet::Mark(Mark::Cut(cut)) => return self.settle(cut),
@@ -229,9 +232,9 @@ impl Inlet {
             }
             if !self.follow() {
                 self.ended = true;
-                for gap in self.unsent() {
-                    self.taken.lose(gap);
-                    on_gap(gap);
+                for held in self.unsent() {
+                    self.taken.lose(held);
+                    on_gap(held);
                 }
                 return true;
             }

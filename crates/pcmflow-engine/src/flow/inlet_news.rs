@@ -4,7 +4,7 @@ use crate::event::NameId;
 use crate::event::types::{DataFlowEnded, DataFlowStarted, DeadlineMissed, GapOpened};
 use crate::metrics::{Meter, Starved};
 use crate::task::Cx;
-use pcmflow_core::chunk::AudioChunk;
+use pcmflow_core::chunk::ChunkMeta;
 use pcmflow_core::format::Frames;
 use pcmflow_core::ledger::{Gap, Timeline};
 
@@ -31,35 +31,46 @@ impl InletNews {
         Self { pipeline, meter: None, started_ns: None, last: None, late: false, lost: Frames::ZERO }
     }
 
-    /// A chunk was taken, so much too late.
-    pub(super) fn taken(&mut self, chunk: &AudioChunk, now_ns: u64, late_ns: u64, cx: &mut Cx<'_>) {
+    /// A chunk of this age will be told of in a moment.
+    pub(super) fn expect(&self, age_ns: u64) {
+        if let Some(meter) = &self.meter {
+            meter.health.expect_block(age_ns);
+        }
+    }
+
+    /// A chunk was taken, so much too late; it stands for so many frames of its source, and has so many.
+    pub(super) fn taken(
+        &mut self,
+        meta: &ChunkMeta,
+        (span, frames): (Frames, Frames),
+        now_ns: u64,
+        late_ns: u64,
+        cx: &mut Cx<'_>,
+    ) {
         let pipeline = self.pipeline;
         if self.started_ns.is_none() {
             self.started_ns = Some(now_ns);
-            let (rate_hz, channels) = (chunk.sample_rate().hz(), chunk.channels().get() as u16);
-            cx.publish(
-                pipeline,
-                &DataFlowStarted { pipeline, position: chunk.position(), rate_hz, channels },
-            );
+            let (rate_hz, channels) = (meta.format.rate.hz(), meta.format.channels.get() as u16);
+            cx.publish(pipeline, &DataFlowStarted { pipeline, position: meta.position, rate_hz, channels });
         }
         let was_late = std::mem::replace(&mut self.late, late_ns > 0);
         if self.late && !was_late {
-            cx.publish(pipeline, &DeadlineMissed { pipeline, position: chunk.position(), late_ns });
+            cx.publish(pipeline, &DeadlineMissed { pipeline, position: meta.position, late_ns });
         }
         let Some(meter) = &mut self.meter else { return };
-        meter.health.block(chunk.span().0, now_ns.saturating_sub(chunk.timestamp_ns()));
+        meter.health.block(span.0, now_ns.saturating_sub(meta.timestamp_ns));
         if late_ns > 0 {
             meter.health.deadline_missed();
         }
-        let (frames, rate) = (chunk.frames().0, chunk.sample_rate());
-        if let Some((last_ns, frames, hz)) = self.last.replace((now_ns, frames, rate.hz())) {
+        let rate = meta.format.rate;
+        if let Some((last_ns, last_frames, hz)) = self.last.replace((now_ns, frames.0, rate.hz())) {
             // Multiplied out, as almost no chunk is overdue, and a division takes as long as the rest.
-            let patience = u128::from(PATIENCE) * u128::from(frames) * 1_000_000_000;
+            let patience = u128::from(PATIENCE) * u128::from(last_frames) * 1_000_000_000;
             if u128::from(now_ns.saturating_sub(last_ns)) * u128::from(hz) > patience {
-                let lasts_ns = chunk.duration_ns();
+                let lasts_ns = rate.frames_to_ns(frames);
                 let overdue_ns = last_ns.saturating_add((patience / u128::from(hz)) as u64);
                 // A chunk that was complete long ago waited here; else it is what is before this link that was empty.
-                let waited_ns = now_ns.saturating_sub(chunk.meta().complete_ns);
+                let waited_ns = now_ns.saturating_sub(meta.complete_ns);
                 meter.starved(Starved::cause(waited_ns > PATIENCE * lasts_ns, true), overdue_ns);
                 meter.fed(now_ns);
             }

@@ -43,6 +43,7 @@ mod books;
 mod cell;
 mod clock;
 mod coordinator;
+mod drain;
 mod draw;
 mod edit;
 mod error;

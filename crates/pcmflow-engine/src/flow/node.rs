@@ -192,15 +192,19 @@ impl Out<'_> {
         if self.role == Role::Source && *self.format != Some(meta.format) {
             self.announce(meta.format, meta.position);
         }
-        if let Some(meter) = &mut self.meter {
-            meter.health.block(chunk.span().0, self.at_ns.saturating_sub(meta.timestamp_ns));
+        let (span, latency_ns) = (chunk.span(), self.at_ns.saturating_sub(meta.timestamp_ns));
+        if let Some(meter) = &self.meter {
+            meter.health.expect_block(latency_ns);
         }
-        self.given.deliver(chunk.position(), chunk.span());
+        self.given.deliver(chunk.position(), span);
         if let Some((last, others)) = self.outlets.split_last_mut() {
             for outlet in others {
                 outlet.chunk(chunk.clone());
             }
             last.chunk(chunk);
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.health.block(span.0, latency_ns);
         }
     }
 

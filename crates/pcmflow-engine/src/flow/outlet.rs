@@ -336,14 +336,11 @@ impl Drop for Outlet {
             for packet in self.queue.drain(..) {
                 match packet {
                     Packet::Chunk(chunk) => {
-                        let gap = Gap {
-                            position: chunk.position(),
-                            frames: chunk.span(),
-                            cause: LossCause::Removed,
-                        };
-                        link.give_up(gap.frames, gap.cause);
-                        books.unsent += gap.frames;
-                        unsent.push(gap);
+                        let (position, frames) = (chunk.position(), chunk.span());
+                        let held = Gap { position, frames, cause: LossCause::Removed };
+                        link.give_up(held.frames, held.cause);
+                        books.unsent += held.frames;
+                        unsent.push(held);
                     }
                     Packet::Mark(Mark::Gap(gap)) => unsent.push(gap),
                     _ => {}

@@ -18,7 +18,7 @@ use crate::sync::Arc;
 use crate::task::{Cx, Poll, Task};
 use pcmflow_core::chunk::Packet;
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
-use pcmflow_core::ledger::{Gap, LossCause, Timeline};
+use pcmflow_core::ledger::{LossCause, Timeline};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::ring::Consumer;
 use pcmflow_core::stream::Mark;
@@ -40,7 +40,7 @@ pub(super) enum Work {
 
 /// What a task is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Working,
     /// Nobody is called any more: what comes is thrown out, and told to be lost.
     Draining(LossCause),
@@ -49,7 +49,7 @@ enum Phase {
 }
 
 /// What a step came to.
-enum Step {
+pub(super) enum Step {
     Moved,
     Nothing,
     Until(u64),
@@ -57,18 +57,18 @@ enum Step {
 
 pub(super) struct NodeTask {
     pub(super) work: Work,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// With the numbers of the inputs.
     pub(super) inlets: Vec<(usize, Inlet)>,
     pub(super) outlets: Vec<Outlet>,
     /// Outlets that were detached, and have something to send yet.
     leaving: Vec<Outlet>,
     /// What was given; by a sink, consumed.
-    given: Timeline,
+    pub(super) given: Timeline,
     /// Where inputs ended that are over.
-    taken_to: Option<StreamPosition>,
+    pub(super) taken_to: Option<StreamPosition>,
     /// What became of inputs with clocks of their own; their positions are none of this timeline.
-    followed: Followers,
+    pub(super) followed: Followers,
     /// To be passed on when everything before it was given.
     cut: Option<(StreamPosition, Frames)>,
     /// Where the last one stood that was.
@@ -84,7 +84,7 @@ pub(super) struct NodeTask {
     /// Where it begins on the timeline is known.
     begun: bool,
     pool: BufferRecyclingPool,
-    cell: Arc<NodeCell>,
+    pub(super) cell: Arc<NodeCell>,
 }
 
 impl NodeTask {
@@ -163,7 +163,7 @@ impl NodeTask {
     }
 
     /// Begins at this place, as do its outlets.
-    fn begin(&mut self, position: StreamPosition) {
+    pub(super) fn begin(&mut self, position: StreamPosition) {
         if !self.begun {
             self.begun = true;
             self.given = Timeline::starting_at(position);
@@ -186,7 +186,7 @@ impl NodeTask {
         self.drop_work();
     }
 
-    fn drop_work(&mut self) {
+    pub(super) fn drop_work(&mut self) {
         let work = std::mem::replace(&mut self.work, Work::Gone);
         self.followed.ask(&work);
         // One that panics again when it is dropped must not take the books along.
@@ -337,7 +337,7 @@ impl NodeTask {
     }
 
     /// Lets an inlet go that is over; returns where it ended.
-    fn let_go(&mut self, at: usize) -> StreamPosition {
+    pub(super) fn let_go(&mut self, at: usize) -> StreamPosition {
         let (_, mut inlet) = self.inlets.remove(at);
         let ended = inlet.position().unwrap_or(StreamPosition::START);
         if inlet.own_clock {
@@ -354,6 +354,9 @@ impl NodeTask {
             match packet {
                 Packet::Chunk(chunk) => {
                     let (position, span, oldest_ns) = (chunk.position(), chunk.span(), chunk.timestamp_ns());
+                    if let Some(meter) = self.meter.as_ref().filter(|_| sink) {
+                        meter.health.expect_block(self.now_ns.saturating_sub(oldest_ns));
+                    }
                     if !self.call(cx, |node, out| node.chunk(input, chunk, out)) {
                         return;
                     }
@@ -410,51 +413,6 @@ impl NodeTask {
             self.cell.settle(position, unaccounted.max(self.given.unaccounted()));
         }
         self.parts(cx).1.cut(unaccounted);
-    }
-
-    /// Throws out what is there.
-    fn drain(&mut self, cause: LossCause) -> Step {
-        self.followed.drain(&mut self.inlets, cause);
-        let single = self.inlets.iter().filter(|(_, inlet)| !inlet.own_clock).count() == 1;
-        let aligned = self.inlets.iter_mut().filter(|(_, inlet)| !inlet.own_clock);
-        let starts = aligned.filter_map(|(_, inlet)| inlet.position());
-        if let Some(start) = starts.min() {
-            self.begin(start);
-        }
-        let mut reached = self.taken_to;
-        let mut at = 0;
-        while let Some((_, inlet)) = self.inlets.get_mut(at) {
-            if inlet.own_clock {
-                at += 1;
-                continue;
-            }
-            // What it held, or had in hand.
-            if single && let Some(taken) = inlet.position() {
-                let held = self.given.position();
-                lose_between(&mut self.given, &mut self.outlets, held, taken, cause);
-            }
-            let (given, outlets) = (&mut self.given, &mut self.outlets);
-            let over = inlet.drain(cause, |gap| {
-                if single {
-                    lose_between(given, outlets, gap.position, gap.end(), gap.cause);
-                }
-            });
-            reached = reached.max(inlet.position());
-            if over {
-                self.let_go(at);
-            } else {
-                at += 1;
-            }
-        }
-        if let Some(reached) = reached {
-            let from = self.given.position();
-            lose_between(&mut self.given, &mut self.outlets, from, reached, cause);
-        }
-        if self.inlets.is_empty() {
-            self.phase = Phase::Ending;
-            return Step::Moved;
-        }
-        Step::Nothing
     }
 
     /// Whether more may be taken; else until when to wait, 0 for until there is room.
@@ -536,24 +494,6 @@ impl NodeTask {
     }
 }
 
-/// Gives a gap for what lies between, as far as it was not given.
-fn lose_between(
-    given: &mut Timeline,
-    outlets: &mut [Outlet],
-    from: StreamPosition,
-    to: StreamPosition,
-    cause: LossCause,
-) {
-    let position = from.max(given.position());
-    let gap = Gap { position, frames: to - position, cause };
-    if gap.frames > Frames::ZERO {
-        given.lose(gap);
-        for outlet in outlets {
-            outlet.gap(gap);
-        }
-    }
-}
-
 impl Task for NodeTask {
     fn poll(&mut self, cx: &mut Cx<'_>) -> Poll {
         let began_ns = cx.began_ns();
@@ -577,22 +517,5 @@ impl Task for NodeTask {
             meter.busy(now_ns.saturating_sub(began_ns));
         }
         polled
-    }
-}
-
-impl Drop for NodeTask {
-    fn drop(&mut self) {
-        self.drop_work();
-        // Nobody polls it any more, though its stream goes on: what is there is lost, and told to be.
-        match self.phase {
-            Phase::Working if !self.inlets.is_empty() => drop(self.drain(LossCause::Removed)),
-            Phase::Draining(cause) => drop(self.drain(cause)),
-            _ => {}
-        }
-        let over = self.phase == Phase::Ending;
-        if over {
-            self.given.end();
-        }
-        self.cell.close(self.given, self.taken_to, over, self.followed.take());
     }
 }

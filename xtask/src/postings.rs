@@ -248,7 +248,7 @@ const POSTINGS: &[Posting] = &[
     engine(
         "frames that a node gave",
         "crates/pcmflow-engine/src/flow/node.rs",
-        "self.given.deliver(chunk.position(), chunk.span());",
+        "self.given.deliver(chunk.position(), span);",
     ),
     engine(
         "frames that a node told to be lost",

@@ -256,8 +256,8 @@ impl Inflow for Paced {
             return Ok(Inflowed::Until(self.due_ns));
         }
         let position = out.position();
-        let length = self.frames as usize * self.format.channels.get() as usize;
-        let at = position.0 as usize * self.format.channels.get() as usize % self.samples.len();
+        let length = self.frames as usize * self.format.channels.get();
+        let at = position.0 as usize * self.format.channels.get() % self.samples.len();
         let mut buffer = out.pool().acquire(length, Miss::Grow)?;
         let samples = self.samples.get(at..at + length).ok_or("the signal is no whole number of blocks")?;
         let _ = buffer.extend_from_slice(samples);

@@ -8,7 +8,7 @@ use super::gone::Gone;
 use super::graph::{Graph, Output, Ports};
 use super::link::{LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
-use super::spec::PipelineConfig;
+use super::pipeline::PipelineConfig;
 use super::task::{NodeTask, Work};
 use super::telemetry::{Observed, Telemetry};
 use crate::Priority;

@@ -9,7 +9,7 @@ use super::error::FlowError;
 use super::inlet::Inlet;
 use super::link::LinkCell;
 use super::outlet::Outlet;
-use super::spec::PipelineConfig;
+use super::pipeline::PipelineConfig;
 use crate::event::types::PipelineRemoved;
 use crate::pressure::Strategy;
 use crate::sync::Arc;

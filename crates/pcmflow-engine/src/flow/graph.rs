@@ -1,7 +1,7 @@
 //! The graph of a flow: what may be connected with what, in which format, and with which delay. Pure: nothing runs here.
 
 use super::graph_error::GraphError;
-use super::spec::{FlowSpec, NodeSpec, PipelineConfig};
+use super::pipeline::PipelineConfig;
 use crate::transform::{Plan, Shape};
 use pcmflow_core::format::Frames;
 use std::collections::{BTreeMap, BTreeSet};
@@ -348,26 +348,6 @@ impl Graph {
         let latency_ns = before_ns.saturating_add(ports.latency_ns);
         known.insert(name, latency_ns);
         latency_ns
-    }
-
-    /// A flow file's graph: `ports` says what goes into a node of some kind and comes out of it.
-    ///
-    /// Not RT-safe: allocates.
-    ///
-    /// # Errors
-    /// Any [`GraphError`], or what `ports` says.
-    pub fn of<E: From<GraphError>>(
-        spec: &FlowSpec,
-        mut ports: impl FnMut(&NodeSpec) -> Result<Ports, E>,
-    ) -> Result<Self, E> {
-        let mut graph = Self::default();
-        for node in &spec.nodes {
-            graph.add(&node.name, ports(node)?)?;
-        }
-        for pipeline in &spec.pipelines {
-            graph.connect(pipeline.clone())?;
-        }
-        Ok(graph)
     }
 
     /// The pipelines, by name.

@@ -3,7 +3,7 @@
 //! A source ([`Inflow`]) brings frames in, a [`Node`] makes others of them, or is a sink and keeps them. Each is owned by one
 //! [task](crate::task). A pipeline is a link of chunks between two tasks, with what is done when it is full
 //! ([`Strategy`](crate::pressure::Strategy)), how urgent it is, and in which format its chunks come out. The
-//! [`DataFlowCoordinator`] registers both against the [`Graph`], which refuses what can't be; a flow file is a [`FlowSpec`].
+//! [`DataFlowCoordinator`] registers both against the [`Graph`], which refuses what can't be.
 //!
 //! ```text
 //!  task of a source               task of a node                        task of a sink
@@ -61,7 +61,7 @@ mod monitor;
 mod node;
 mod outlet;
 mod outlet_news;
-mod spec;
+mod pipeline;
 mod status;
 mod stream_inflow;
 mod task;
@@ -84,7 +84,7 @@ pub use link::LinkError;
 pub use meet::{Combine, Followed, Meet, MeetConfig, MeetError, MeetGauge};
 pub use monitor::{FlowMonitor, MonitorError};
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};
-pub use spec::{FlowSpec, FormatSpec, NodeSpec, PipelineConfig};
+pub use pipeline::{FormatSpec, PipelineConfig};
 pub use status::{FlowStatus, NodeStatus, PipelineStatus};
 pub use stream_inflow::{StreamCaller, StreamFeed, StreamInflow};
 pub use telemetry::Telemetry;

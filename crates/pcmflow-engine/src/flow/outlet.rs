@@ -276,7 +276,6 @@ impl Outlet {
                 0 => u64::MAX,
                 limit_ns => limit_ns,
             },
-            memory_left_bytes: u64::MAX,
         });
         let changed = outcome.decision.strategy != self.decision.strategy;
         self.decision = outcome.decision;

@@ -15,7 +15,7 @@ const NS_PER_S: u128 = 1_000_000_000;
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let calm = Observation {
 ///     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Live, consumer_per_s: 48_000, nominal_per_s: 48_000,
-///     latency_limit_ns: 10_000_000, memory_left_bytes: 1 << 20,
+///     latency_limit_ns: 10_000_000,
 /// };
 /// assert_eq!(controller.observe(calm).decision.buffer_limit, 1_000);
 /// // 10 ms are 480 frames: latency does not allow to buffer. A live producer can't wait.
@@ -54,9 +54,6 @@ impl BackpressureController {
         let detector = BackpressureDetector::new(PressureThresholds { on_percent, off_percent })?;
         if config.buffer_factor_max == 0 {
             return Err(ControllerError::BufferFactor);
-        }
-        if config.unit_bytes == 0 {
-            return Err(ControllerError::UnitBytes);
         }
         let strategy = if config.strategy == Strategy::Adaptive { Strategy::Buffer } else { config.strategy };
         Ok(Self {
@@ -151,12 +148,10 @@ impl BackpressureController {
         if !self.engaged || !matches!(self.config.strategy, Strategy::Buffer | Strategy::Adaptive) {
             return seen.capacity;
         }
-        let by_memory =
-            seen.used.max(seen.capacity).saturating_add(seen.memory_left_bytes / self.config.unit_bytes);
         let by_latency = u128::from(seen.consumer_per_s) * u128::from(seen.latency_limit_ns) / NS_PER_S;
         let by_factor = seen.capacity.saturating_mul(self.config.buffer_factor_max.into());
-        let allowed =
-            by_memory.min(by_latency.try_into().unwrap_or(u64::MAX)).min(by_factor).max(seen.capacity);
+        let by_latency = by_latency.try_into().unwrap_or(u64::MAX);
+        let allowed = by_factor.min(by_latency).max(seen.capacity);
         let before = self.decision.buffer_limit.max(seen.capacity);
         let worth_while = allowed - seen.capacity >= before - seen.capacity + (seen.capacity / 8).max(1);
         if allowed < before || worth_while { allowed } else { before }

@@ -10,7 +10,7 @@
 //! Back-pressure begins at 90 % of the capacity and ends at 70 % ([`BackpressureDetector`](pcmflow_core::pressure)). Until it
 //! begins the link is what it is: [`Strategy::Buffer`], limited to its capacity. Then, in this order:
 //!
-//! 1. **buffer**: the limit grows as far as memory, latency and [`buffer_factor_max`](ControllerConfig::buffer_factor_max)
+//! 1. **buffer**: the limit grows as far as latency and [`buffer_factor_max`](ControllerConfig::buffer_factor_max)
 //!    allow;
 //! 2. when that is used to 90 %, a producer that can wait is **throttled**: it pauses after each piece for as long as the
 //!    consumer needs to work off what lies above the middle of the two thresholds. There production and consumption
@@ -50,7 +50,7 @@ use serde::{Deserialize, Serialize};
 pub enum Strategy {
     /// The producer pauses after each piece. Not for one that is live.
     Throttle,
-    /// The link may hold more, as far as memory and latency allow.
+    /// The link may hold more, as far as latency allows.
     Buffer,
     /// What waited longest gives way.
     DropOldest,
@@ -96,7 +96,7 @@ impl fmt::Display for Strategy {
 /// let mut controller = BackpressureController::new(block)?;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: u64::MAX,
 /// # };
 /// let now = controller.observe(Observation { producer: Producer::Live, ..calm });
 /// assert_eq!(now.decision.strategy, Strategy::DropNewest); // it can't be made to wait
@@ -114,10 +114,10 @@ pub enum Producer {
 ///
 /// ```
 /// use pcmflow_engine::pressure::{BackpressureController, ControllerConfig, ControllerError};
-/// let crooked = ControllerConfig { unit_bytes: 0, ..ControllerConfig::default() };
+/// let crooked = ControllerConfig { buffer_factor_max: 0, ..ControllerConfig::default() };
 /// let error = BackpressureController::new(crooked).unwrap_err();
-/// assert_eq!(error, ControllerError::UnitBytes);
-/// assert_eq!(error.to_string(), "pressure.unit_bytes is 0, allowed are 1 and more");
+/// assert_eq!(error, ControllerError::BufferFactor);
+/// assert_eq!(error.to_string(), "pressure.buffer_factor_max is 0, allowed are 1 and more");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -132,8 +132,6 @@ pub struct ControllerConfig {
     pub throttle_ns_max: u64,
     /// The link may be buffered up to so many times its capacity: 1 and more, by default 4.
     pub buffer_factor_max: u32,
-    /// The memory that one unit more takes: 1 and more, by default 4 (a sample).
-    pub unit_bytes: u64,
     /// Between two steps up there is at least this; by default 20 ms.
     pub escalate_ns: u64,
     /// For so long there must have been no back-pressure before it counts as over; by default 1 s.
@@ -148,7 +146,6 @@ impl Default for ControllerConfig {
             off_percent: 70,
             throttle_ns_max: 20_000_000,
             buffer_factor_max: 4,
-            unit_bytes: 4,
             escalate_ns: 20_000_000,
             relax_ns: 1_000_000_000,
         }
@@ -172,9 +169,6 @@ pub enum ControllerError {
     /// A link can't be buffered to less than its capacity.
     #[error("pressure.buffer_factor_max is 0, allowed are 1 and more")]
     BufferFactor,
-    /// A unit takes memory.
-    #[error("pressure.unit_bytes is 0, allowed are 1 and more")]
-    UnitBytes,
 }
 
 /// A link at one moment. Units are frames or chunks, the same throughout.
@@ -183,7 +177,7 @@ pub enum ControllerError {
 /// use pcmflow_engine::pressure::*;
 /// let observation = Observation {
 ///     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-///     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+///     latency_limit_ns: u64::MAX,
 /// };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// assert_eq!(controller.observe(observation).edge, None);
@@ -205,8 +199,6 @@ pub struct Observation {
     pub nominal_per_s: u64,
     /// How long a unit may stay in the link; `u64::MAX` when it does not matter.
     pub latency_limit_ns: u64,
-    /// Memory that may still be taken; what the link holds beyond its capacity is taken already.
-    pub memory_left_bytes: u64,
 }
 
 /// What is to be done about a link, until the next observation.
@@ -215,7 +207,7 @@ pub struct Observation {
 /// use pcmflow_engine::pressure::*;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: u64::MAX,
 /// # };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let calm = controller.observe(calm).decision;
@@ -238,7 +230,7 @@ pub struct Decision {
 /// use pcmflow_engine::pressure::*;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: u64::MAX,
 /// # };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
@@ -263,7 +255,7 @@ pub enum Slow {
 /// use pcmflow_engine::pressure::*;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: u64::MAX,
 /// # };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
@@ -284,12 +276,12 @@ pub struct Edge {
 /// use pcmflow_engine::pressure::*;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: 0,
 /// # };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
 /// let change = full.change.map(|change| (change.from, change.to));
-/// assert_eq!(change, Some((Strategy::Buffer, Strategy::Throttle))); // there is no memory to buffer with
+/// assert_eq!(change, Some((Strategy::Buffer, Strategy::Throttle))); // there is no latency to spare
 /// # Ok::<(), ControllerError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,7 +302,7 @@ pub struct Change {
 /// use pcmflow_engine::pressure::*;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: 0,
 /// # };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let full = controller.observe(Observation { used: 950, consumer_per_s: 24_000, ..calm });
@@ -352,7 +344,7 @@ impl Reason {
 /// use pcmflow_engine::pressure::*;
 /// # let calm = Observation {
 /// #     now_ns: 0, used: 100, capacity: 1_000, producer: Producer::Waiting, consumer_per_s: 48_000, nominal_per_s: 48_000,
-/// #     latency_limit_ns: u64::MAX, memory_left_bytes: 0,
+/// #     latency_limit_ns: u64::MAX,
 /// # };
 /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
 /// let outcome = controller.observe(calm);

@@ -11,14 +11,14 @@ const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
 fn config() -> ControllerConfig {
-    ControllerConfig { unit_bytes: 1, ..ControllerConfig::default() }
+    ControllerConfig::default()
 }
 
 fn controller(strategy: Strategy) -> BackpressureController {
     BackpressureController::new(ControllerConfig { strategy, ..config() }).unwrap()
 }
 
-/// A link of 1000 units at 1000 units a second, with a second's latency and no memory to spare.
+/// A link of 1000 units at 1000 units a second, with a second's latency: none to spare.
 fn seen(now_ms: u64, used: u64) -> Observation {
     Observation {
         now_ns: now_ms * MS,
@@ -27,8 +27,7 @@ fn seen(now_ms: u64, used: u64) -> Observation {
         producer: Producer::Live,
         consumer_per_s: 1_000,
         nominal_per_s: 1_000,
-        latency_limit_ns: 10 * S,
-        memory_left_bytes: 0,
+        latency_limit_ns: S,
     }
 }
 
@@ -42,7 +41,6 @@ fn settings_are_checked_and_named() {
     assert_eq!(off.to_string(), "pressure.off_percent is 95, it must be below on_percent, 90");
     let factor = refused(ControllerConfig { buffer_factor_max: 0, ..config() }).unwrap();
     assert_eq!(factor.to_string(), "pressure.buffer_factor_max is 0, allowed are 1 and more");
-    assert_eq!(refused(ControllerConfig { unit_bytes: 0, ..config() }), Some(ControllerError::UnitBytes));
     assert!(serde_json::from_str::<ControllerConfig>("{\"strategi\":\"block\"}").is_err());
 }
 
@@ -59,7 +57,7 @@ fn a_strategy_has_one_name() {
 fn fixed_strategies_by_table() {
     use Producer::{Live, Waiting};
     use Strategy::{Block, Buffer, DropNewest, DropOldest, Throttle};
-    // chosen, producer, in force, pause at 950 of 1000, limit with 500 bytes left
+    // chosen, producer, in force, pause at 950 of 1000, limit with 1.5 s of latency
     let table = [
         (Throttle, Waiting, Throttle, 20 * MS, 1_000),
         (Throttle, Live, DropNewest, 0, 1_000),
@@ -72,7 +70,7 @@ fn fixed_strategies_by_table() {
     ];
     for (chosen, producer, strategy, throttle_ns, buffer_limit) in table {
         let mut controller = controller(chosen);
-        let at = |now_ms, used| Observation { producer, memory_left_bytes: 500, ..seen(now_ms, used) };
+        let at = |now_ms, used| Observation { producer, latency_limit_ns: 1_500 * MS, ..seen(now_ms, used) };
         let calm = Decision { strategy, throttle_ns: 0, buffer_limit: 1_000 };
         assert_eq!(controller.observe(at(0, 899)).decision, calm, "{chosen:?} for {producer:?}");
         let pressed = Decision { strategy, throttle_ns, buffer_limit };
@@ -90,29 +88,30 @@ fn fixed_strategies_by_table() {
 #[test]
 fn a_live_producer_is_buffered_then_drops_the_oldest() {
     let mut controller = controller(Strategy::Adaptive);
-    // now in ms, used, memory left; strategy, limit, edge
+    // now in ms, used, latency limit in ms; strategy, limit, edge
     let table = [
-        (0, 500, 800, Strategy::Buffer, 1_000, None),
-        (10, 900, 800, Strategy::Buffer, 1_800, Some(PressureEdge::On { at_ns: 10 * MS })),
-        (20, 1_200, 600, Strategy::Buffer, 1_800, None),
-        (30, 1_619, 181, Strategy::Buffer, 1_800, None),
-        (40, 1_620, 180, Strategy::DropOldest, 1_800, None), // 90 % of what it may hold
-        (50, 1_800, 0, Strategy::DropOldest, 1_800, None),
-        (60, 701, 1_099, Strategy::DropOldest, 2_099, None), // memory came free: more may be held
+        (0, 500, 1_800, Strategy::Buffer, 1_000, None),
+        (10, 900, 1_800, Strategy::Buffer, 1_800, Some(PressureEdge::On { at_ns: 10 * MS })),
+        (20, 1_200, 1_800, Strategy::Buffer, 1_800, None),
+        (30, 1_619, 1_800, Strategy::Buffer, 1_800, None),
+        (40, 1_620, 1_800, Strategy::DropOldest, 1_800, None), // 90 % of what it may hold
+        (50, 1_800, 1_800, Strategy::DropOldest, 1_800, None),
+        (60, 701, 2_099, Strategy::DropOldest, 2_099, None), // more may be held
         (
             70,
             700,
-            1_099,
+            2_099,
             Strategy::DropOldest,
             2_099,
             Some(PressureEdge::Off { at_ns: 70 * MS, lasted_ns: 60 * MS }),
         ),
-        (1_069, 100, 1_099, Strategy::DropOldest, 2_099, None),
-        (1_070, 100, 1_099, Strategy::Buffer, 1_000, None),
+        (1_069, 100, 2_099, Strategy::DropOldest, 2_099, None),
+        (1_070, 100, 2_099, Strategy::Buffer, 1_000, None),
     ];
     let mut before = Strategy::Buffer;
-    for (now_ms, used, memory_left_bytes, strategy, buffer_limit, edge) in table {
-        let outcome = controller.observe(Observation { memory_left_bytes, ..seen(now_ms, used) });
+    for (now_ms, used, limit_ms, strategy, buffer_limit, edge) in table {
+        let outcome =
+            controller.observe(Observation { latency_limit_ns: limit_ms * MS, ..seen(now_ms, used) });
         assert_eq!(outcome.decision, Decision { strategy, throttle_ns: 0, buffer_limit }, "at {now_ms}");
         assert_eq!(outcome.edge, edge.map(|edge| Edge { edge, slow: Slow::ProducerFast }), "at {now_ms}");
         let reason = if strategy == Strategy::Buffer { Reason::Calm } else { Reason::Exhausted };
@@ -128,7 +127,7 @@ fn a_waiting_producer_is_throttled_then_blocks_and_never_drops() {
     let at =
         |now_ms, used| Observation { producer: Producer::Waiting, consumer_per_s: 500, ..seen(now_ms, used) };
     let first = controller.observe(at(0, 900));
-    assert_eq!(first.decision.strategy, Strategy::Throttle, "no memory to buffer with");
+    assert_eq!(first.decision.strategy, Strategy::Throttle, "no latency to spare for a buffer");
     assert_eq!(first.edge.unwrap().slow, Slow::ConsumerSlow);
     assert_eq!(first.decision.throttle_ns, 20 * MS, "100 units would take 200 ms, which is too long");
     assert_eq!(controller.observe(at(1, 804)).decision.throttle_ns, 8 * MS, "4 units above the middle");
@@ -146,8 +145,8 @@ fn a_waiting_producer_is_throttled_then_blocks_and_never_drops() {
 }
 
 #[test]
-fn latency_memory_and_the_factor_each_limit_the_buffer() {
-    let plenty = Observation { memory_left_bytes: 1 << 40, latency_limit_ns: u64::MAX, ..seen(0, 950) };
+fn latency_and_the_factor_limit_the_buffer() {
+    let plenty = Observation { latency_limit_ns: u64::MAX, ..seen(0, 950) };
     let limit = |seen| controller(Strategy::Adaptive).observe(seen).decision.buffer_limit;
     assert_eq!(limit(plenty), 4_000);
     assert_eq!(limit(Observation { latency_limit_ns: 2 * S, ..plenty }), 2_000);
@@ -157,8 +156,7 @@ fn latency_memory_and_the_factor_each_limit_the_buffer() {
         1_000,
         "whoever stands has no latency to spare"
     );
-    assert_eq!(limit(Observation { memory_left_bytes: 777, ..plenty }), 1_777);
-    assert_eq!(limit(Observation { memory_left_bytes: 124, ..plenty }), 1_000, "not worth while");
+    assert_eq!(limit(Observation { latency_limit_ns: 1_124 * MS, ..plenty }), 1_000, "not worth while");
     let vast = Observation { capacity: u64::MAX, used: u64::MAX, consumer_per_s: u64::MAX, ..plenty };
     assert_eq!(limit(vast), u64::MAX);
 }
@@ -179,33 +177,22 @@ fn what_says_nothing_changes_nothing() {
 
 /// Observations of one link: times that also stand and go back, any fill, either producer, any rates and limits.
 fn histories() -> impl Generator<Value = Vec<Observation>> {
-    let step = (0u64..60, 0u64..5_000, any::<bool>(), 0u64..3_000, 0u64..4_000, 0u64..5_000);
+    let step = (0u64..60, 0u64..5_000, any::<bool>(), 0u64..3_000, 0u64..4_000);
     proptest::collection::vec(step, 1..300).prop_map(|steps| {
         let mut now_ms = 100;
-        let seen = |(ms, used, live, consumer_per_s, latency_ms, memory_left_bytes)| {
+        let seen = |(ms, used, live, consumer_per_s, latency_ms)| {
             now_ms = if ms == 0 { u64::saturating_sub(now_ms, 50) } else { now_ms + ms };
             let producer = if live { Producer::Live } else { Producer::Waiting };
             let latency_limit_ns = latency_ms * MS;
-            Observation {
-                producer,
-                consumer_per_s,
-                latency_limit_ns,
-                memory_left_bytes,
-                ..seen(now_ms, used)
-            }
+            Observation { producer, consumer_per_s, latency_limit_ns, ..seen(now_ms, used) }
         };
         steps.into_iter().map(seen).collect()
     })
 }
 
-/// A link that is filled by pieces of 50 units and emptied at a constant rate, looked at every millisecond for 20 s;
+/// A link that is filled by pieces of 50 units and emptied at a constant rate, looked at every millisecond for 20 s, with latency for `spare` units more;
 /// gives the times of all changes and edges, and whether anything was lost.
-fn closed_loop(
-    producer: Producer,
-    produced_per_s: u64,
-    consumer_per_s: u64,
-    memory: u64,
-) -> (Vec<u64>, bool) {
+fn closed_loop(producer: Producer, produced_per_s: u64, consumer_per_s: u64, spare: u64) -> (Vec<u64>, bool) {
     let mut controller = controller(Strategy::Adaptive);
     let (mut used, mut taken, mut due_ms, mut lost) = (0u64, 0, 0, false);
     let mut decision = Decision { strategy: Strategy::Buffer, throttle_ns: 0, buffer_limit: 1_000 };
@@ -226,11 +213,10 @@ fn closed_loop(
         let due = (now_ms + 1) * consumer_per_s / 1_000;
         used -= (due - taken).min(used);
         taken = due;
-        let memory_left_bytes = memory.saturating_sub(used.saturating_sub(1_000));
         let outcome = controller.observe(Observation {
             producer,
             consumer_per_s,
-            memory_left_bytes,
+            latency_limit_ns: (1_000 + spare) * S / consumer_per_s,
             nominal_per_s: produced_per_s,
             ..seen(now_ms, used)
         });
@@ -248,10 +234,10 @@ proptest! {
     /// Whatever the load, if it is constant: at most back-pressure and two steps up; and nothing is lost that could wait.
     #[test]
     fn a_constant_load_settles(
-        waiting in any::<bool>(), produced_per_s in 2_000u64..10_000, part in 1u64..100, memory in 0u64..5_000,
+        waiting in any::<bool>(), produced_per_s in 2_000u64..10_000, part in 1u64..100, spare in 0u64..5_000,
     ) {
         let producer = if waiting { Producer::Waiting } else { Producer::Live };
-        let (times, lost) = closed_loop(producer, produced_per_s, produced_per_s * part / 100, memory);
+        let (times, lost) = closed_loop(producer, produced_per_s, produced_per_s * part / 100, spare);
         prop_assert!(times.len() <= 3, "{:?}", times);
         prop_assert!(!(waiting && lost));
     }
@@ -270,7 +256,8 @@ proptest! {
             latest_ns = latest_ns.max(seen.now_ns);
             // What may be spent is never exceeded, and the capacity is never taken away.
             prop_assert!(decision.buffer_limit >= seen.capacity);
-            prop_assert!(decision.buffer_limit <= (seen.used.max(seen.capacity) + seen.memory_left_bytes).min(4_000));
+            let by_latency = seen.consumer_per_s * (seen.latency_limit_ns / MS) / 1_000;
+            prop_assert!(decision.buffer_limit <= by_latency.max(seen.capacity).min(4_000));
             prop_assert!(decision.strategy != Strategy::Adaptive);
             prop_assert!(decision.throttle_ns <= 20 * MS);
             prop_assert!(decision.throttle_ns == 0 || decision.strategy == Strategy::Throttle);

@@ -112,7 +112,7 @@ impl Executor {
     /// another priority that waited as long.
     pub const STARVATION_LIMIT: u32 = 32;
     /// The budget of a poll.
-    pub const BUDGET: u32 = 16;
+    pub const BUDGET: u32 = 32;
     /// Polls of one [`run`](Self::run), so that its driver gets to look around.
     const POLLS_A_RUN: u32 = 256;
     /// Panics of tasks that are kept with their messages until they are asked for; further ones are counted.

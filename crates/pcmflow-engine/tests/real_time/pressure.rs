@@ -22,13 +22,12 @@ pub(crate) fn entries() {
                     consumer_per_s,
                     nominal_per_s: 1_000,
                     latency_limit_ns: 10_000_000_000,
-                    memory_left_bytes: 0,
                 };
                 rt("BackpressureController::observe", || controller.observe(seen));
             }
             assert_eq!(rt("BackpressureController::stats", || controller.stats(3_000_000_000)).episodes, 1);
         }
     }
-    let refused = ControllerConfig { unit_bytes: 0, ..ControllerConfig::default() };
+    let refused = ControllerConfig { buffer_factor_max: 0, ..ControllerConfig::default() };
     assert!(rt("BackpressureController::new", || BackpressureController::new(refused)).is_err());
 }

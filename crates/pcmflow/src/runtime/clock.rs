@@ -25,7 +25,9 @@ impl Clock {
     ///
     /// Not RT-safe: may make a system call.
     pub fn now_ns(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        let passed = self.start.elapsed();
+        // Not by 128 bits: asked at every block.
+        passed.as_secs().saturating_mul(1_000_000_000).saturating_add(passed.subsec_nanos().into())
     }
 
     /// Sleeps until `due_ns`, or until `stop` is asked for; returns whether the time was reached.

@@ -1,6 +1,7 @@
 //! `pcmflow run` where outputs are awkward: files that are somebody else's, places that can't be written to, pipes that nobody reads.
 
 use super::support::{Output, Place, Running, count, pcmflow};
+use std::io::{Read, Write};
 use std::time::Duration;
 
 /// A flow of one signal into each of these, as kind and parameters.
@@ -119,7 +120,6 @@ fn nothing_is_emptied_where_one_output_can_not_be_had() {
 #[cfg(unix)]
 mod pipes {
     use super::*;
-    use std::io::Read;
 
     fn pipe(place: &Place, name: &str) -> String {
         let path = place.at(name);
@@ -327,5 +327,38 @@ fn messages_that_nobody_reads_are_no_panic() {
             program.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop((child.stdout.take(), child.stderr.take()));
         assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
+    }
+}
+
+/// A console that never ends, as `yes` makes it: neither the end of the flow nor Ctrl-C waits for it.
+#[cfg(unix)]
+#[test]
+fn an_endless_console_does_not_hold_up_the_end() {
+    for (seconds, pace, interrupts) in [("0.2", "fast", false), ("endless", "realtime", true)] {
+        let place = Place::new();
+        let text = format!(
+            "nodes = [{{ name = 'in', kind = 'synth', parameters = {{ signal = 'silence,seconds={seconds}', pace = '{pace}' }} }}, \
+             {{ name = 'out', kind = 'discard' }}]\n\
+             pipelines = [{{ from = 'in', to = 'out' }}]\n"
+        );
+        let flow = place.file("flow.toml", text.as_bytes());
+        let mut running = pcmflow(["run", &flow, "--console"]).stdin_open().start();
+        let (mut lines, mut answers) =
+            (running.child.stdin.take().unwrap(), running.child.stdout.take().unwrap());
+        let types =
+            std::thread::spawn(move || while lines.write_all(&b"buffer-status\n".repeat(4_096)).is_ok() {});
+        let hears = std::thread::spawn(move || {
+            // Slower than somebody types, so that there is always another line.
+            while answers.read(&mut [0; 4_096]).unwrap() > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Vec::new()
+        });
+        if interrupts {
+            std::thread::sleep(Duration::from_millis(300));
+            running.interrupt();
+        }
+        running.end(hears).says(&["unaccounted 0"]);
+        types.join().unwrap();
     }
 }

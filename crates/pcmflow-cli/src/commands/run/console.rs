@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Lines that may wait.
-const LINES_WAITING: usize = 64;
+pub(super) const LINES_WAITING: usize = 64;
 
 /// A line, or why it is none.
 type Line = Result<Vec<u8>, CommandError>;

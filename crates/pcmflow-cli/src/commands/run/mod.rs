@@ -11,7 +11,7 @@ use crate::flow_summary::{FlowSummary, SinkBooks};
 use crate::summary::SummaryFile;
 use crate::waiting::{Patience, interruptible, opened};
 use books::Books;
-use console::{Lines, Voice};
+use console::{LINES_WAITING, Lines, Voice};
 use indicatif::ProgressBar;
 use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use pcmflow::engine::config::Config;
@@ -162,9 +162,13 @@ impl Running {
                 break;
             }
         }
-        // What still waited is answered, and what happened at the end is told.
-        while let Some(line) = lines.as_mut().and_then(|lines| lines.wait(Duration::ZERO)) {
-            voice.answer(line, &mut self.session);
+        // What had come by now is answered, and what happened at the end is told. What still comes is not waited for: a console need
+        // not end.
+        for _ in 0..LINES_WAITING {
+            match lines.as_mut().and_then(|lines| lines.wait(Duration::ZERO)) {
+                Some(line) if !stop.is_asked() => voice.answer(line, &mut self.session),
+                _ => break,
+            }
         }
         self.session.look();
         self.session.tell().iter().for_each(|line| voice.tell(line));

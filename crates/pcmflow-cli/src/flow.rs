@@ -78,6 +78,13 @@ pub(crate) struct Now {
     pub(crate) link_capacity: usize,
 }
 
+impl Now {
+    /// Frames that came in, and are neither delivered nor lost.
+    pub(crate) fn under_way(&self) -> Frames {
+        Frames(self.frames_in.0.saturating_sub(self.delivered.0 + self.lost.total().0))
+    }
+}
+
 /// A flow that is over: its closed books, and what went wrong.
 #[derive(Debug)]
 pub(crate) struct Report {

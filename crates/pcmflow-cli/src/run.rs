@@ -5,6 +5,7 @@ use crate::failure::{Failure, Outcome};
 use crate::flow::{Consumer, Flow, FlowConfig, Now, Report};
 use crate::input::Input;
 use crate::summary::{Summary, SummaryFile};
+use crate::tell::printable;
 use crate::waiting::{Patience, interruptible, opened};
 use indicatif::{ProgressBar, ProgressStyle};
 use pcmflow::core::block::BlockSize;
@@ -67,8 +68,9 @@ impl Run {
         self.close(name, flow.close()?)
     }
 
-    /// Ends the program though the consumer hangs, most likely because nobody reads what it writes: says what is known.
-    fn give_up(&self, name: &str, now: &Now) -> ! {
+    /// Ends the program though the consumer hangs, most likely because nobody reads what it writes: says what is known, in the
+    /// summary too.
+    fn give_up(&mut self, name: &str, now: &Now) -> ! {
         tell!(
             "pcmflow: {name}: stopped, though the output takes nothing more and frames are still under way"
         );
@@ -78,11 +80,15 @@ impl Run {
              output · settled to {}: {} unaccounted",
             now.frames_in,
             now.delivered,
-            now.frames_in.0.saturating_sub(now.delivered.0 + lost.0),
+            now.under_way(),
             now.ring,
             now.settled.position,
             now.settled.unaccounted,
         );
+        self.summary.add_given_up(now);
+        if let Some(Err(failure)) = self.summary_file.take().map(|file| file.write(&self.summary)) {
+            tell!("pcmflow: {failure}");
+        }
         std::process::exit(Outcome::Failed as i32)
     }
 
@@ -209,7 +215,7 @@ impl Progress {
                 .with_style(style("{msg} {wide_bar} {pos}/{len} s {eta}")),
             _ => ProgressBar::no_length().with_style(style("{msg} {spinner} {pos} s")),
         };
-        Self { bar: bar.with_message(name.to_owned()), rate_hz }
+        Self { bar: bar.with_message(printable(name)), rate_hz }
     }
 
     fn show(&self, now: &Now) {

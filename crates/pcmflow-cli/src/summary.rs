@@ -1,7 +1,7 @@
 //! What became of every frame, over all inputs: as JSON for programs, in words for people.
 
 use crate::failure::Failure;
-use crate::flow::Report;
+use crate::flow::{Now, Report};
 use pcmflow::core::histogram::LatencySnapshot;
 use pcmflow::core::ledger::LossCause;
 use serde::Serialize;
@@ -146,6 +146,21 @@ impl Summary {
         self.xruns += report.xruns;
         self.peak_bytes = self.peak_bytes.max(report.peak_bytes);
         self.health = self.health.min(report.score);
+    }
+
+    /// Adds what is known of a flow that is given up: what is still under way counts as in flight. Latencies and gaps stay with it.
+    pub(crate) fn add_given_up(&mut self, now: &Now) {
+        self.frames_in += now.frames_in.0;
+        self.delivered += now.delivered.0;
+        for (cause, frames) in now.lost.iter().filter(|(_, frames)| frames.0 > 0) {
+            *self.dropped.entry(LossCause::name(cause)).or_default() += frames.0;
+        }
+        self.in_flight += now.under_way().0;
+        self.unaccounted += now.settled.unaccounted.0;
+        self.inputs += 1;
+        self.audio_s += now.format.rate.frames_to_secs(now.frames_in);
+        self.wall_s += now.elapsed_ns as f64 / 1e9;
+        self.throughput = self.delivered as f64 / self.wall_s.max(1e-9);
     }
 
     /// Whether frames were dropped.

@@ -3,6 +3,7 @@
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
 use crate::input::{Input, Kind};
+use crate::tell::printable;
 use pcmflow::io::scan::{Scan, ScanOptions, scan};
 use pcmflow::io::{MediaInfo, Source};
 use serde::Serialize;
@@ -127,7 +128,7 @@ impl<'a> Info<'a> {
             if level > 0.0 { format!("{:.1} dB", 20.0 * level.log10()) } else { "silent".into() }
         };
         // Writing to a string can't fail.
-        let _ = writeln!(text, "{}", self.file);
+        let _ = writeln!(text, "{}", printable(self.file));
         let _ = writeln!(text, "  container   {}", self.container);
         let _ = writeln!(text, "  codec       {}", self.codec);
         let format = self.sample_format.map(|format| format!(", {format}")).unwrap_or_default();

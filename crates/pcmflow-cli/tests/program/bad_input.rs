@@ -259,3 +259,25 @@ fn an_old_summary_stays_until_the_new_one_is_there() {
     pcmflow(["level", "synth:silence,seconds=0.1", "--summary", &books]).end().code(0);
     assert_eq!(count(&place.json("books.json"), "delivered"), 4800);
 }
+
+/// The name of a file may hold anything; a terminal must not obey it.
+#[cfg(unix)]
+#[test]
+fn names_do_not_reach_the_terminal_as_they_are() {
+    let place = Place::new();
+    let name = "red\u{1b}[31m\u{9b}2J\r.wav";
+    let shown = "red\\u{1b}[31m\\u{9b}2J\\r.wav";
+    let at = place.at(name);
+    for arguments in [["info", &at], ["level", &at], ["run", &at], ["graph", &at]] {
+        pcmflow(arguments).end().code(1).says(&[shown]);
+    }
+    place.file(name, &wav(8_000, 1, &[0; 800]));
+    let info = pcmflow(["info", &at]).end().code(0);
+    assert!(info.text().contains(shown), "{}", info.text());
+    for output in
+        [pcmflow(["config", "check", &at]).end(), pcmflow(["level", "--raw", "s16le", &at]).end(), info]
+    {
+        let said = output.err.clone() + output.text();
+        assert!(!said.chars().any(|letter| letter.is_control() && letter != '\n'), "{said:?}");
+    }
+}

@@ -132,10 +132,17 @@ fn a_reader_that_goes_away_ends_the_program() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_while_nobody_reads_the_output() {
-    let mut running = line("pipe synth:sine:440,seconds=endless --fast").start();
+    let place = Place::new();
+    let running = line("pipe synth:sine:440,seconds=endless --fast --summary").arg(place.at("books.json"));
+    let mut running = running.start();
     let mut stdout = running.child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 10]).unwrap();
     running.interrupt();
     running.end(thread::spawn(Vec::new)).code(1).says(&["takes nothing more", "settled to"]);
     drop(stdout);
+    // What was given up was under way.
+    let summary = place.json("books.json");
+    let [frames_in, delivered, in_flight] =
+        ["frames_in", "delivered", "in_flight"].map(|key| count(&summary, key));
+    assert!(in_flight > 0 && frames_in == delivered + in_flight, "{summary}");
 }

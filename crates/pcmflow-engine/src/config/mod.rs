@@ -30,8 +30,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use key::{Key, Origin};
 pub use load::Sources;
 pub(crate) use load::unknown_key;
-pub(crate) use nearest::printable;
-pub use nearest::{nearest, shown};
+pub use nearest::{nearest, printable, shown};
 pub use store::{ConfigChange, ConfigStore, ConfigUsers};
 pub use tree::{
     AlertsConfig, AudioConfig, Config, ConsoleConfig, EventsConfig, FlowConfig, MemoryConfig, MetricsConfig,

@@ -47,8 +47,10 @@ fn edits(a: &[char], b: &[char]) -> usize {
     above[b.len()]
 }
 
-/// What somebody wrote, without what would disturb a terminal.
-pub(crate) fn printable(written: &str) -> String {
+/// What somebody wrote, without what would disturb a terminal: its control characters are escaped.
+///
+/// Not RT-safe: allocates.
+pub fn printable(written: &str) -> String {
     let mut text = String::with_capacity(written.len());
     for letter in written.chars() {
         match letter.is_control() {

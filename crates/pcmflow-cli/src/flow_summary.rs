@@ -52,6 +52,9 @@ impl SinkBooks {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct FlowSummary {
     pub(crate) sinks: BTreeMap<String, SinkBooks>,
+    /// How what is critical was scheduled, where anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) critical: Option<String>,
     pub(crate) wall_s: f64,
 }
 

@@ -6,7 +6,7 @@ use pcmflow::engine::Priority;
 use pcmflow::engine::event::Received;
 use pcmflow::engine::event::types::TaskPanicked;
 use pcmflow::engine::task::{Cx, Needs, Place, Poll, SpawnError, Task};
-use pcmflow::runtime::thread::RealTime;
+use pcmflow::runtime::thread::{Granted, RealTime, Scheduling, scheduling};
 use pcmflow::runtime::{Clock, Threads, ThreadsConfig};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -65,11 +65,33 @@ fn tasks_run_by_what_they_need() {
     assert!(matches!(clone.place(Needs::default(), does(|_| Poll::Done)), Err(SpawnError::Gone)));
 }
 
+/// Whoever has no right to it sees them all alike; what there is then is seen by the grant.
 #[test]
-fn what_the_critical_thread_was_granted_is_told() {
+fn what_is_critical_is_scheduled_as_was_granted_and_nothing_else_is() {
     let real_time = Some(RealTime::every(Duration::from_millis(1)));
     let threads = threads(ThreadsConfig { real_time, ..ThreadsConfig::default() });
-    println!("{}", threads.granted().unwrap());
+    let granted = threads.granted().unwrap();
+    println!("{granted}");
+    let of = |priority, may_block| {
+        let (said, heard) = channel();
+        let task = does(move |_| {
+            said.send(scheduling()).unwrap();
+            Poll::Done
+        });
+        threads.place(Needs { priority, may_block }, task).unwrap();
+        heard.recv().unwrap()
+    };
+    let critical = of(Priority::Critical, false);
+    assert_eq!(of(Priority::Critical, true), critical);
+    assert_eq!(threads.granted(), Some(granted));
+    if let Granted::Fifo { priority, .. } = granted {
+        assert_eq!(critical, Scheduling::Fifo { priority });
+    }
+    for (priority, may_block) in
+        [(Priority::High, true), (Priority::High, false), (Priority::Normal, true), (Priority::Normal, false)]
+    {
+        assert_eq!(of(priority, may_block), scheduling(), "{priority} {may_block}");
+    }
 }
 
 #[test]

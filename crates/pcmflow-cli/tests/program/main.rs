@@ -15,5 +15,6 @@ mod flow_files;
 mod latency;
 mod ledger;
 mod run_flows;
+mod scheduling;
 mod stamps;
 mod support;

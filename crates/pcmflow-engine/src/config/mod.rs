@@ -34,5 +34,6 @@ pub use nearest::{nearest, printable, shown};
 pub use store::{ConfigChange, ConfigStore, ConfigUsers};
 pub use tree::{
     AlertsConfig, AudioConfig, Config, ConsoleConfig, EventsConfig, FlowConfig, MemoryConfig, MetricsConfig,
+    ThreadsConfig,
 };
 pub use value::{Allowed, Value};

@@ -85,7 +85,7 @@ fn every_error_says_what_where_and_what_is_possible() {
         ),
         (
             toml("quux = 1"),
-            "no key `quux` (file, line 1): keys are `section.key`, sections are audio, memory, flow, events, \
+            "no key `quux` (file, line 1): keys are `section.key`, sections are audio, memory, flow, threads, events, \
              metrics, alerts, console",
         ),
         (toml("audio = 1"), "audio is 1 (file, line 1), allowed are keys below [audio]"),
@@ -119,7 +119,7 @@ fn every_error_says_what_where_and_what_is_possible() {
         ),
         (
             environment(&[("PCMFLOW_NOSUCH__THING", "1")]),
-            "no key `nosuch.thing` (environment): keys are `section.key`, sections are audio, memory, flow, events, \
+            "no key `nosuch.thing` (environment): keys are `section.key`, sections are audio, memory, flow, threads, events, \
              metrics, alerts, console",
         ),
         (flags(&["audio.channels"]), "the flag `audio.channels` is no `key=value`"),
@@ -348,7 +348,7 @@ fn a_change_applies_as_a_whole_or_not_at_all() {
         ),
         (
             [("flow.strategy", "block"), ("flow.latency", "1")],
-            "no key `flow.latency` (run time): keys are `section.key`, sections are audio, memory, flow, events, \
+            "no key `flow.latency` (run time): keys are `section.key`, sections are audio, memory, flow, threads, events, \
              metrics, alerts, console",
         ),
     ] {

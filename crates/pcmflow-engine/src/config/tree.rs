@@ -74,6 +74,11 @@ define! {
         /// Who is served first.
         LIVE priority: Priority = Priority::High, word(PRIORITIES);
     }
+    /// The threads that a flow runs on.
+    threads: ThreadsConfig {
+        /// Whether what is critical asks the system for real-time scheduling, where its sources keep time.
+        FIXED real_time: bool = true, Allowed::Switch;
+    }
     /// The queues of the event bus.
     events: EventsConfig {
         /// Records of an audio thread's ring of Critical events.

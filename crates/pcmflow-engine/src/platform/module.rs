@@ -1,9 +1,8 @@
 //! The module `platform`: probes at the start, and tells what is missing.
 
-use super::{Limit, Platform, PlatformProbe, PlatformSettings, RealTimeRight};
+use super::{Limit, Platform, PlatformProbe};
 use crate::event::types::PlatformChanged;
 use crate::module::{Health, Module, ModuleCx};
-use pcmflow_core::block::Profile;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -134,18 +133,7 @@ fn shortcomings(platform: &Platform, budget_bytes: u64) -> Vec<String> {
     if !platform.shared_memory {
         missing.push("threads share no memory: audio is copied between them".into());
     }
-    match &platform.scheduling.real_time {
-        RealTimeRight::Unknown => missing.push("whether there is real-time scheduling is not known".into()),
-        RealTimeRight::Refused { why } => missing.push(format!("no real-time scheduling: {why}")),
-        RealTimeRight::Priority { run_limit_us: Some(us), .. }
-            if !PlatformSettings::of(platform, Profile::default()).critical_real_time =>
-        {
-            missing.push(format!(
-                "real-time scheduling is not used: a thread that runs for {us} µs would end the program; raise the limit (RLIMIT_RTTIME)"
-            ));
-        }
-        RealTimeRight::Priority { .. } | RealTimeRight::Class { .. } => {}
-    }
+    missing.extend(platform.real_time_denied());
     if let Some(bytes) = platform.memory_bytes().filter(|bytes| *bytes < budget_bytes) {
         missing.push(format!(
             "the process may have {bytes} bytes of memory, its pool {budget_bytes}: lower memory.budget_bytes"

@@ -6,7 +6,8 @@ use pcmflow_core::block::{BufferConstants, Profile};
 use pcmflow_core::pool::PoolConfig;
 use serde::{Deserialize, Serialize};
 
-/// Settings for a platform: recommendations, which nobody applies by himself.
+/// Settings for a platform. `pcmflow run` starts its threads by the first two; the others are recommendations for the keys of the
+/// configuration that stand beside them, which nobody applies by himself.
 ///
 /// | setting | rule |
 /// | --- | --- |
@@ -61,10 +62,7 @@ impl PlatformSettings {
     pub fn of(platform: &Platform, profile: Profile) -> Self {
         let default = Config::default();
         let cpu_thousandths = platform.cpu_thousandths().unwrap_or(0);
-        let critical_real_time = match platform.scheduling.real_time {
-            RealTimeRight::Priority { run_limit_us: Some(us), .. } => us >= Self::RUN_US_MIN,
-            ref right => right.is_granted(),
-        };
+        let critical_real_time = platform.real_time_denied().is_none();
         let workers = (cpu_thousandths / 1_000).saturating_sub(1).clamp(1, Self::WORKERS_MAX) as u32;
         let short = profile == Profile::Development && critical_real_time && cpu_thousandths >= 2_000;
         let block = if short { BufferConstants::DEVELOPMENT_MIN } else { BufferConstants::PRODUCTION };
@@ -89,6 +87,33 @@ impl PlatformSettings {
 }
 
 impl Platform {
+    /// Why Critical tasks are not to run in real time here, in words; none where they are
+    /// ([`critical_real_time`](PlatformSettings::critical_real_time)).
+    ///
+    /// ```
+    /// use pcmflow_engine::platform::{Platform, RealTimeRight};
+    /// let mut platform = Platform::default();
+    /// platform.scheduling.real_time = RealTimeRight::Refused { why: "the limit is 0".into() };
+    /// assert_eq!(platform.real_time_denied().unwrap(), "no real-time scheduling: the limit is 0");
+    /// platform.scheduling.real_time = RealTimeRight::Priority { max: 20, run_limit_us: None };
+    /// assert_eq!(platform.real_time_denied(), None);
+    /// ```
+    ///
+    /// Not RT-safe: allocates.
+    pub fn real_time_denied(&self) -> Option<String> {
+        match &self.scheduling.real_time {
+            RealTimeRight::Unknown => Some("whether there is real-time scheduling is not known".into()),
+            RealTimeRight::Refused { why } => Some(format!("no real-time scheduling: {why}")),
+            RealTimeRight::Priority { run_limit_us: Some(us), .. } if *us < PlatformSettings::RUN_US_MIN => {
+                Some(format!(
+                    "real-time scheduling is not used: a thread that runs for {us} µs would end the program; raise the limit \
+                     (RLIMIT_RTTIME)"
+                ))
+            }
+            RealTimeRight::Priority { .. } | RealTimeRight::Class { .. } => None,
+        }
+    }
+
     /// Whether control groups allow less processor time than the cores have.
     fn is_held_by_quota(&self) -> bool {
         let cores = self.cores.usable.or(self.cores.logical).map(|cores| u64::from(cores) * 1_000);

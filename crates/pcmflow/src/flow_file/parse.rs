@@ -378,8 +378,10 @@ fn text_of<'t>(table: &'t DeTable<'_>, key: &str) -> Option<&'t str> {
 }
 
 impl FlowNode {
-    /// Whether it is a source whose frames come whether there is room or not.
-    pub(super) fn is_live(&self) -> bool {
+    /// Whether it is a source that keeps time: its frames come whether there is room or not.
+    ///
+    /// Not RT-safe: a control thread's.
+    pub fn is_live(&self) -> bool {
         self.kind.role == Role::Source && self.values.text("pace") != Some("fast")
     }
 }

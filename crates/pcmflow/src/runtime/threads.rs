@@ -21,14 +21,15 @@ pub struct ThreadsConfig {
     pub shared: usize,
     /// The most tasks that one thread has at a time, 1 to 4096.
     pub tasks_max: usize,
-    /// What the thread for critical tasks asks of the system, if anything. It runs without, too: [`Threads::granted`] tells.
+    /// What the threads for critical tasks ask of the system, if anything: the one that they share, and that of each which may block.
+    /// They run without, too: [`Threads::granted`] tells. Other threads never ask.
     pub real_time: Option<RealTime>,
     /// How the bus is made.
     pub bus: BusConfig,
 }
 
 impl Default for ThreadsConfig {
-    /// Two shared threads, 1024 tasks for each, and a critical one that asks for nothing.
+    /// Two shared threads, 1024 tasks for each, and critical ones that ask for nothing.
     fn default() -> Self {
         let name = "pcmflow".to_owned();
         Self { name, shared: 2, tasks_max: 1024, real_time: None, bus: BusConfig::default() }
@@ -36,8 +37,9 @@ impl Default for ThreadsConfig {
 }
 
 /// Where a program's tasks run: critical ones on a thread of their own, which also carries the events; the others in turn on some that
-/// are shared; each that may block on a thread for it alone, which ends with it. What it is given as is a handle: clones share the
-/// threads, which end when the last of them is dropped, or with [`stop`](Self::stop).
+/// are shared; each that may block on a thread for it alone, which ends with it, and which asks for the same scheduling as the critical
+/// thread where that task is critical. What it is given as is a handle: clones share the threads, which end when the last of them
+/// is dropped, or with [`stop`](Self::stop).
 ///
 /// ```
 /// use pcmflow::engine::task::{Cx, Needs, Place, Poll, Task};
@@ -67,6 +69,7 @@ struct Shared {
     config: ThreadsConfig,
     clock: Clock,
     bus: EventBus,
+    /// Of the thread that critical tasks share.
     granted: Option<Granted>,
     /// None once they were stopped. Locked when a task is placed, and by who asks.
     running: Mutex<Option<Running>>,
@@ -124,11 +127,15 @@ impl Threads {
         self.0.clock
     }
 
-    /// What the system granted to the critical thread; none where nothing was asked for.
+    /// What the system granted to the threads for critical tasks: to one that got no real-time scheduling, if there is such, else to
+    /// the one that they share. None where nothing was asked for.
     ///
-    /// Not RT-safe: a control thread's.
+    /// Not RT-safe: locks.
     pub fn granted(&self) -> Option<Granted> {
-        self.0.granted
+        let running = self.0.running();
+        let alone = running.iter().flat_map(|running| &running.alone).filter_map(Worker::granted);
+        let all = self.0.granted.into_iter().chain(alone);
+        all.into_iter().find(|granted| !granted.is_real_time()).or(self.0.granted)
     }
 
     /// Tasks that panicked since this was asked last. A flow's nodes don't: they fail by themselves.
@@ -177,7 +184,9 @@ impl Running {
             self.panics.extend(over.stop().0);
         }
         let name = format!("{} alone {}", at.config.name, self.blocking);
-        let (real_time, events) = (None, Some(at.bus.clone()));
+        // What is in bulk must hold up nobody.
+        let real_time = at.config.real_time.filter(|_| needs.priority == Priority::Critical);
+        let events = Some(at.bus.clone());
         let config = WorkerConfig { name, tasks_max: 1, real_time, events };
         let worker = Worker::start_for_one(config, at.clock)
             .map_err(|error| SpawnError::NoDriver { reason: error.to_string() })?;

@@ -2,6 +2,7 @@
 
 mod books;
 mod console;
+mod scheduling;
 
 use super::config::named;
 use super::graph::Written;
@@ -22,6 +23,7 @@ use pcmflow::engine::session::{InputState, Session};
 use pcmflow::flow_file::{Feed, FlowNode, FlowOutputs, FlowPlan, OpenError, Role};
 use pcmflow::io::{SinkError, is_same_file};
 use pcmflow::runtime::{Clock, NativeProbe, PageMemory, Stop, Threads, ThreadsConfig};
+use scheduling::Scheduling;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, IsTerminal};
 use std::path::Path;
@@ -66,8 +68,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         }
         None => None,
     };
-    let mut running = Running::build(&written, plan, outputs)?;
+    let (mut running, scheduling) = Running::build(&written, plan, outputs)?;
     running.session.start().map_err(|error| Failure::Node(error.to_string()))?;
+    running.critical = scheduling.told(running.threads.granted());
+    if let Some(critical) = &running.critical {
+        tell!("pcmflow: critical: {critical}");
+    }
     running.attend(args, &written, &stop);
     running.close(&written, summary)
 }
@@ -103,28 +109,35 @@ struct Running {
     origins: BTreeMap<String, String>,
     threads: Threads,
     since: Instant,
+    /// How what is critical is scheduled, where anything is.
+    critical: Option<String>,
     /// The nodes whose failure was told.
     failed: BTreeSet<String>,
     hangs: bool,
 }
 
 impl Running {
-    fn build(written: &Written, plan: FlowPlan, outputs: FlowOutputs) -> Result<Self, Failure> {
+    fn build(written: &Written, plan: FlowPlan, outputs: FlowOutputs) -> Result<(Self, Scheduling), Failure> {
         let config = &written.config;
         let clock = Clock::start();
-        let threads = Threads::start(ThreadsConfig { bus: bus(config), ..ThreadsConfig::default() }, clock)?;
+        let (platform, found) = PlatformModule::new(NativeProbe);
+        found.probe();
+        let scheduling = Scheduling::of(written, &plan, &found.current().unwrap_or_default());
+        let Scheduling { shared, real_time, .. } = scheduling;
+        let threads = ThreadsConfig { shared, real_time, bus: bus(config), ..ThreadsConfig::default() };
+        let threads = Threads::start(threads, clock)?;
         let pool = BufferRecyclingPool::with_memory(pool(config), &PageMemory)?;
         let flow = DataFlowCoordinator::new(threads.clone(), pool);
         let failed = |error: &dyn std::fmt::Display| Failure::Node(error.to_string());
         let mut session = Session::new(flow, threads.bus().clone(), Arc::new(clock), config.clone())
             .map_err(|error| failed(&error))?;
-        let (platform, _) = PlatformModule::new(NativeProbe);
         session.register(Box::new(platform)).map_err(|error| failed(&error))?;
         let origins = plan.origins.clone();
         let feeds =
             plan.build(&written.file, outputs, &mut session, clock).map_err(|error| failed(&error))?;
         let (since, failed) = (Instant::now(), BTreeSet::new());
-        Ok(Self { session, feeds, origins, threads, since, failed, hangs: false })
+        let running = Self { session, feeds, origins, threads, since, critical: None, failed, hangs: false };
+        Ok((running, scheduling))
     }
 
     /// Looks after the flow until it is over: answers lines, tells what is to be told, shows progress.
@@ -251,7 +264,8 @@ impl Running {
             );
             outcome = outcome.worst(Outcome::Failed);
         }
-        let mut told = FlowSummary { wall_s: self.since.elapsed().as_secs_f64(), ..FlowSummary::default() };
+        let wall_s = self.since.elapsed().as_secs_f64();
+        let mut told = FlowSummary { wall_s, critical: self.critical.take(), ..FlowSummary::default() };
         for node in sinks(written) {
             let source = self.origins.get(&node.name).cloned().unwrap_or_default();
             let Some(feed) = self.feeds.get(&source) else { continue };

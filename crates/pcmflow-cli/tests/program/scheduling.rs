@@ -36,6 +36,12 @@ fn who_asks_for_no_real_time_says_why() {
         let told = place.json("books.json")["critical"].as_str().unwrap().to_owned();
         assert!(told.contains(why), "{told}");
     }
+    // Who reads JSON lines reads it there, too.
+    let place = Place::new();
+    let mut running = critical(&place, "signal = 'silence,seconds=0.2'", &["--console", "--json"]);
+    let out = running.gather_stdout();
+    let told = running.end(out).json().remove(0);
+    assert!(told["told"].as_str().unwrap().starts_with("critical: no real-time scheduling: "), "{told}");
     // Where nothing is critical, nothing is said.
     let place = Place::new();
     let flow = place.file("flow.toml", &std::fs::read(example("recorder")).unwrap());

@@ -147,6 +147,9 @@ impl Running {
             json: args.json,
             to_error: written.file.nodes.iter().any(|node| node.writes_standard_output()),
         };
+        if let (true, true, Some(critical)) = (args.console, args.json, &self.critical) {
+            voice.tell(&format!("critical: {critical}"));
+        }
         let bar = match std::io::stderr().is_terminal() && !args.console && !std::io::stdout().is_terminal() {
             true => ProgressBar::new_spinner(),
             false => ProgressBar::hidden(),

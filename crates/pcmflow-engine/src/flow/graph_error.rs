@@ -24,7 +24,7 @@ pub enum GraphError {
         name: String,
     },
     /// A name that can't be one.
-    #[error("node {name:?}: a name is not empty and has none of these: → \" line breaks")]
+    #[error("node {name:?}: a name is not empty and has none of these: → # \" line breaks")]
     Name {
         /// The refused name.
         name: String,
@@ -88,6 +88,23 @@ pub enum GraphError {
         input: u32,
         /// What feeds it.
         by: String,
+    },
+    /// Another pipeline has that name already: one to a further input of a node, or one to a node that is called so.
+    #[error(
+        "pipeline {pipeline}: the one from {from} to input {input} of {to} is called so already; give node {to} or node {name} another \
+         name"
+    )]
+    DuplicatePipeline {
+        /// The name of both.
+        pipeline: String,
+        /// The node that this one goes to.
+        name: String,
+        /// Where the other one comes from.
+        from: String,
+        /// The node that it goes to.
+        to: String,
+        /// The input.
+        input: u32,
     },
     /// Frames would go round and round.
     #[error("pipeline {pipeline} would make a cycle: {path}")]

@@ -13,6 +13,7 @@ use crate::waiting::{Patience, interruptible, opened};
 use books::Books;
 use console::{Lines, Voice};
 use indicatif::ProgressBar;
+use pcmflow::core::format::Frames;
 use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use pcmflow::engine::config::Config;
 use pcmflow::engine::event::BusConfig;
@@ -248,13 +249,12 @@ impl Running {
             outcome = outcome.worst(Outcome::Failed);
         }
         let mut told = FlowSummary { wall_s: self.since.elapsed().as_secs_f64(), ..FlowSummary::default() };
+        let all = Books { feeds: &self.feeds, status: &status, books: &books };
         for node in sinks(written) {
-            let source = self.origins.get(&node.name).cloned().unwrap_or_default();
-            let Some(feed) = self.feeds.get(&source) else { continue };
-            let books = Books { source: &source, feed, status: &status, books: &books };
+            let Some(origin) = self.origins.get(&node.name) else { continue };
             let books = match self.hangs {
-                true => books.given_up(&node.name),
-                false => books.closed(&node.name),
+                true => all.given_up(&node.name, origin),
+                false => all.closed(&node.name, origin),
             };
             told.sinks.insert(node.name.clone(), books);
         }
@@ -265,7 +265,8 @@ impl Running {
         if told.sinks.values().any(SinkBooks::has_drops) {
             outcome = outcome.worst(Outcome::Damaged);
         }
-        if !self.hangs && told.sinks.values().any(|books| books.unaccounted > 0) {
+        let differ = books.unaccounted() > Frames::ZERO;
+        if !self.hangs && (differ || told.sinks.values().any(|books| books.unaccounted > 0)) {
             tell!("pcmflow: the books do not balance; please report this");
             outcome = outcome.worst(Outcome::Failed);
         }

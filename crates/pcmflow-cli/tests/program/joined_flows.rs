@@ -142,3 +142,24 @@ fn an_input_that_is_taken_out_by_hand_leaves_books_that_balance() {
         output.code(if books["dropped"] == serde_json::json!({}) { 0 } else { 3 });
     }
 }
+
+/// How long a source's chunks are is known: the packets that are asked for are enough.
+#[test]
+fn a_way_far_ahead_of_the_other_runs_with_the_packets_that_it_is_told_to_have() {
+    let place = Place::new();
+    let flow = |packets: u64| {
+        let text = format!(
+            "nodes = [{{ name = 'in', kind = 'synth', parameters = {{ signal = 'sine:440,rate=44100,seconds=5' }} }}, \
+             {{ name = 'slow', kind = 'convert', parameters = {{ block_frames = 65536 }} }}, \
+             {{ name = 'mix', kind = 'join' }}, {{ name = 'out', kind = 'discard' }}]\n\
+             pipelines = [{{ from = 'in', to = 'slow' }}, {{ from = 'slow', to = 'mix' }}, \
+             {{ from = 'in', to = 'mix', input = 1, packets = {packets} }}, {{ from = 'mix', to = 'out' }}]\n"
+        );
+        place.file("flow.toml", text.as_bytes())
+    };
+    let refused = pcmflow(["run", &flow(16)]).end().code(2);
+    let needs = refused.err.split("it needs ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let (output, books) = run(&place, &flow(needs));
+    output.code(0);
+    balances(&books, 5 * 44_100);
+}

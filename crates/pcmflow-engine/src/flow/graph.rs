@@ -263,7 +263,10 @@ impl Graph {
             Output::Same => {
                 let into =
                     self.edges.values().find(|edge| edge.config.to == name && edge.config.input == 0)?;
-                into.wanted.or(into.shape)
+                match (into.wanted, into.shape) {
+                    (Some(wanted), Some(shape)) => Some(wanted.after(shape)),
+                    (wanted, shape) => wanted.or(shape),
+                }
             }
         }
     }

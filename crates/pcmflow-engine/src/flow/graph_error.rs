@@ -158,7 +158,12 @@ pub enum GraphError {
     /// One way to a join is so much shorter than another that it can't hold what comes meanwhile.
     #[error(
         "pipeline {pipeline}: it is {ahead_ms} ms ahead of {behind}, which is joined with it, and can't hold so much: it needs \
-         {needs} packets and has {packets}; raise packets, or shorten the other way"
+         {needs} packets and has {packets}; {}, or shorten the other way",
+        if *needs <= PipelineConfig::PACKETS_MAX.into() {
+            "raise packets"
+        } else {
+            "that is more than a pipeline can hold: give what fills it longer blocks, and declare them"
+        }
     )]
     Ahead {
         /// The pipeline on the shorter way.

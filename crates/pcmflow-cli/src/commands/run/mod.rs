@@ -75,7 +75,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
 
 /// Opens inputs and outputs; none where the run is to end before.
 fn planned(written: &Written, stop: &Stop) -> Result<Option<(FlowPlan, FlowOutputs)>, Failure> {
-    let Written { file, folder, name, .. } = written;
+    let Written { file, config, folder, name } = written;
     let mut open = |node: &FlowNode, folder: &Path| {
         let refused = |error: std::io::Error| OpenError::Refused(error.to_string());
         let (opening, folder) = (node.clone(), folder.to_owned());
@@ -88,7 +88,7 @@ fn planned(written: &Written, stop: &Stop) -> Result<Option<(FlowPlan, FlowOutpu
         let opened = opened(stop, &format!("node {}", node.name), move || opening.create(&folder));
         opened.map_err(refused)?.unwrap_or_else(|| Err(refused(ErrorKind::Interrupted.into())))
     };
-    let planned = file.plan(folder, &mut open);
+    let planned = file.plan(folder, &config.audio, &mut open);
     match planned.and_then(|plan| Ok((plan, file.outputs(folder, &mut create)?))) {
         Ok(planned) => Ok(Some(planned)),
         Err(_) if stop.is_asked() => Ok(None),

@@ -45,7 +45,7 @@ impl Shape {
 
     /// What is asked for, with the blocks of what came `before` where nothing is said of them and the rate stays as it is.
     ///
-    /// RT-safe: wait-free, no allocation.
+    /// Not RT-safe: meant for set-up.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
         let kept = before.block.filter(|_| before.format.rate == self.format.rate);

@@ -7,13 +7,14 @@ use pcmflow::flow_file::{FlowFile, OpenError};
 use std::path::Path;
 
 fuzz_target!(|text: &str| {
-    let errors = match FlowFile::parse(text, &Config::default().flow) {
+    let config = Config::default();
+    let errors = match FlowFile::parse(text, &config.flow) {
         Err(errors) => errors,
         Ok(file) => {
             assert!(
                 file.nodes.len() <= FlowFile::NODES_MAX && file.pipelines.len() <= FlowFile::PIPELINES_MAX
             );
-            let synthetic = file.plan(Path::new("/nowhere"), &mut |node, folder| match node.kind.name {
+            let synthetic = file.plan(Path::new("/nowhere"), &config.audio, &mut |node, folder| match node.kind.name {
                 "synth" => node.open(folder),
                 kind => Err(OpenError::Refused(kind.to_owned())),
             });

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 /// The books of one sink.
 #[derive(Debug, Serialize)]
 pub(crate) struct SinkBooks {
+    /// Where inputs join, the names of all that it hears.
     source: String,
     frames_in: u64,
     delivered: u64,
@@ -48,7 +49,7 @@ impl SinkBooks {
     }
 }
 
-/// The books of a flow; each counts frames of its source.
+/// The books of a flow; each counts frames of its source, or where sources join, of their common timeline.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct FlowSummary {
     pub(crate) sinks: BTreeMap<String, SinkBooks>,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &GraphArgs) -> Result<Outcome, Failure> {
     let flow = Written::read(&args.flow, &args.config)?;
-    let plan = flow.file.plan(&flow.folder, &mut |node, folder| node.open(folder));
+    let plan = flow.file.plan(&flow.folder, &flow.config.audio, &mut |node, folder| node.open(folder));
     let graph = plan.map_err(|errors| Failure::FlowFile { file: flow.name, errors })?.graph;
     let drawing = if args.mermaid { graph.to_mermaid() } else { graph.to_dot() };
     print(drawing.as_bytes())

@@ -12,6 +12,7 @@ mod causality;
 mod commands;
 mod ends;
 mod flow_files;
+mod joined_flows;
 mod latency;
 mod ledger;
 mod run_flows;

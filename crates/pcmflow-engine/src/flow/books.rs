@@ -81,6 +81,14 @@ impl Tally {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct LinkBooks {
+    /// The node that fills it.
+    pub from: String,
+    /// The node that empties it.
+    pub to: String,
+    /// It goes to an input with a clock, and so a timeline, [of its own](super::Ports::own_clocks).
+    pub own_clock: bool,
+    /// It was taken out: what follows at either end is no concern of it.
+    pub removed: bool,
     /// What the sending end was given, and sent or gave up; none while it is there.
     pub sent: Option<Timeline>,
     /// Of what counts as sent: what waited for room when the sending end went
@@ -162,17 +170,6 @@ impl NodeBooks {
     }
 }
 
-/// What a node lost by itself: that it gave less than it took.
-fn own_losses(given: &Timeline, taken: Losses) -> EdgeSnapshot {
-    let mut lost = Losses::default();
-    for &cause in LossCause::ALL {
-        lost[cause] = given.lost()[cause] - taken[cause];
-    }
-    let (accepted, popped, occupancy) = (Frames::ZERO, Frames::ZERO, Frames::ZERO);
-    let overruns = u64::from(lost.total() > Frames::ZERO);
-    EdgeSnapshot { accepted, popped, evicted: Losses::default(), occupancy, lost, overruns }
-}
-
 /// The books of a whole flow, its removed parts included.
 ///
 /// ```
@@ -227,60 +224,13 @@ impl FoldedBooks {
 }
 
 impl FlowBooks {
-    /// Frames on which any two books disagree, where both are closed; the most of any place. Anything but 0 is a bug.
+    /// Frames on which any two books disagree, where both are closed; the most of any place: in a pipeline, in a node, or between the
+    /// two where one ends and the other begins. Anything but 0 is a bug.
     ///
-    /// Not RT-safe: meant for the control side.
+    /// Not RT-safe: allocates.
     pub fn unaccounted(&self) -> Frames {
         let links = self.pipelines.values().map(LinkBooks::unaccounted);
         let nodes = self.nodes.values().map(NodeBooks::unaccounted);
-        links.chain(nodes).max().unwrap_or(Frames::ZERO).max(self.folded.unaccounted)
-    }
-
-    /// Closes the books of one sink that is over, with those of the way from its source.
-    ///
-    /// - `frames_in` is what the source made, counted by whoever fed it, also what the rings refused. What a device is known to have
-    ///   missed ([`Device`](LossCause::Device)) nobody made: it is added, and counts as posted by the source.
-    /// - Each edge, `rings` before the flow first, then link by link, has counted what came in, went out and was given up; between
-    ///   them stands what each node says that it lost itself, which is what it gave less than it took. A source behind `rings` loses
-    ///   nothing by itself: what it told to be lost and no ring posted is unaccounted for.
-    /// - The sink has counted what it was given and what it was told to be lost.
-    ///
-    /// Returns the edges too, the rings first. None where something on the way is not over, went before its stream was, or is not
-    /// there, or where inputs join.
-    ///
-    /// Not RT-safe: allocates.
-    pub fn balance(
-        &self,
-        frames_in: Frames,
-        rings: &[EdgeSnapshot],
-        sink: &str,
-    ) -> Option<(Balance, Vec<EdgeSnapshot>)> {
-        let over = |name: &str| self.nodes.get(name)?.given.filter(Timeline::has_ended);
-        let timeline = over(sink)?;
-        let (mut name, mut given, mut edges) = (sink, timeline, Vec::new());
-        loop {
-            let into = |pipeline: &&String| pipeline.split_once('→').is_some_and(|(_, to)| to == name);
-            let mut before = self.pipelines.keys().filter(into);
-            let Some(pipeline) = before.next() else { break };
-            if before.next().is_some() {
-                return None;
-            }
-            let books = self.pipelines.get(pipeline)?;
-            edges.push(own_losses(&given, books.taken?.lost()));
-            edges.push(books.edge?);
-            name = pipeline.split_once('→')?.0;
-            given = over(name)?;
-        }
-        let posted = rings.iter().fold(Losses::default(), |sum, ring| sum + ring.lost + ring.evicted);
-        let mut own = own_losses(&given, posted);
-        let missed = own.lost[LossCause::Device];
-        if !rings.is_empty() {
-            own.lost = Losses::default();
-            own.lost[LossCause::Device] = missed;
-        }
-        edges.push(own);
-        edges.extend(rings.iter().rev());
-        edges.reverse();
-        Some((Balance::close(frames_in + missed, &edges, &timeline), edges))
+        links.chain(nodes).chain(self.joints()).max().unwrap_or(Frames::ZERO).max(self.folded.unaccounted)
     }
 }

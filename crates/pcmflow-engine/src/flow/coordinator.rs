@@ -21,6 +21,7 @@ use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::ring::{CircularBuffer, Producer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::PoisonError;
 
 /// Where back-pressure begins and ends unless told otherwise.
 const PRESSURE_ON_PERCENT: u8 = 90;
@@ -241,6 +242,9 @@ impl DataFlowCoordinator {
         };
         inlet.adapter = adapter;
         inlet.own_clock = input > 0 && self.graph.nodes.get(&to).is_some_and(|ports| ports.own_clocks);
+        let mut books = cell.books.lock().unwrap_or_else(PoisonError::into_inner);
+        (books.from, books.to, books.own_clock) = (from.clone(), to.clone(), inlet.own_clock);
+        drop(books);
         let (meter, reader) =
             self.observed.as_ref().and_then(|observed| observed.meter(link_config.latency_ns_max)).unzip();
         if let Some(meter) = meter {

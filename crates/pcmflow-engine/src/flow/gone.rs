@@ -54,7 +54,8 @@ impl Gone {
         let named = |name: &String, number: &u64| format!("{name}#{number}");
         let nodes = self.nodes.iter().map(|(number, name, cell)| (named(name, number), cell.books()));
         books.nodes.extend(nodes);
-        let links = self.links.iter().map(|(number, name, cell)| (named(name, number), link_books(cell)));
+        let removed = |cell| LinkBooks { removed: true, ..link_books(cell) };
+        let links = self.links.iter().map(|(number, name, cell)| (named(name, number), removed(cell)));
         books.pipelines.extend(links);
         books.folded = self.folded;
     }

@@ -139,7 +139,7 @@ impl Graph {
     /// # Errors
     /// [`GraphError::DuplicateNode`], [`GraphError::Name`].
     pub fn add(&mut self, name: &str, ports: Ports) -> Result<(), GraphError> {
-        if name.is_empty() || name.contains(['→', '"', '\n', '\r']) {
+        if name.is_empty() || name.contains(['→', '#', '"', '\n', '\r']) {
             return Err(GraphError::Name { name: name.to_owned() });
         }
         if self.nodes.contains_key(name) {
@@ -171,6 +171,11 @@ impl Graph {
         {
             let by = by.config.from.clone();
             return Err(GraphError::TwoWriters { pipeline, name, input, by });
+        }
+        // Input 1 of `mix` and the first input of a node that is called `mix.1`.
+        if let Some(other) = self.edges.get(&pipeline) {
+            let PipelineConfig { from, to, input, .. } = other.config.clone();
+            return Err(GraphError::DuplicatePipeline { pipeline, name, from, to, input });
         }
         if !(2..=PipelineConfig::PACKETS_MAX).contains(&config.packets) {
             return Err(GraphError::Packets { pipeline, packets: config.packets });
@@ -258,7 +263,10 @@ impl Graph {
             Output::Same => {
                 let into =
                     self.edges.values().find(|edge| edge.config.to == name && edge.config.input == 0)?;
-                into.wanted.or(into.shape)
+                match (into.wanted, into.shape) {
+                    (Some(wanted), Some(shape)) => Some(wanted.after(shape)),
+                    (wanted, shape) => wanted.or(shape),
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ pub enum GraphError {
         name: String,
     },
     /// A name that can't be one.
-    #[error("node {name:?}: a name is not empty and has none of these: → \" line breaks")]
+    #[error("node {name:?}: a name is not empty and has none of these: → # \" line breaks")]
     Name {
         /// The refused name.
         name: String,
@@ -89,6 +89,23 @@ pub enum GraphError {
         /// What feeds it.
         by: String,
     },
+    /// Another pipeline has that name already: one to a further input of a node, or one to a node that is called so.
+    #[error(
+        "pipeline {pipeline}: the one from {from} to input {input} of {to} is called so already; give node {to} or node {name} another \
+         name"
+    )]
+    DuplicatePipeline {
+        /// The name of both.
+        pipeline: String,
+        /// The node that this one goes to.
+        name: String,
+        /// Where the other one comes from.
+        from: String,
+        /// The node that it goes to.
+        to: String,
+        /// The input.
+        input: u32,
+    },
     /// Frames would go round and round.
     #[error("pipeline {pipeline} would make a cycle: {path}")]
     Cycle {
@@ -141,7 +158,12 @@ pub enum GraphError {
     /// One way to a join is so much shorter than another that it can't hold what comes meanwhile.
     #[error(
         "pipeline {pipeline}: it is {ahead_ms} ms ahead of {behind}, which is joined with it, and can't hold so much: it needs \
-         {needs} packets and has {packets}; raise packets, or shorten the other way"
+         {needs} packets and has {packets}; {}, or shorten the other way",
+        if *needs <= PipelineConfig::PACKETS_MAX.into() {
+            "raise packets"
+        } else {
+            "that is more than a pipeline can hold: give what fills it longer blocks, and declare them"
+        }
     )]
     Ahead {
         /// The pipeline on the shorter way.

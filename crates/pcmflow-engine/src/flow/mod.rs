@@ -39,6 +39,7 @@
 //! Positions count frames of the source; where it changes its rate in mid-stream, they count on in frames of the new one.
 
 mod adapter;
+mod balance;
 mod books;
 mod cell;
 mod clock;

@@ -11,7 +11,7 @@ use crate::metrics::{
 };
 use pcmflow_core::format::Frames;
 use pcmflow_core::ledger::LossCause;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 /// Samples a flow.
@@ -263,8 +263,10 @@ fn way(
         at = &edge.config.from;
         cut_off |= went_early(at);
     }
-    let reached = status.nodes.get(at).map_or(0, |node| node.given.position);
-    let made = made.get(at).map_or(reached, |made| made.0.max(reached));
+    let made = farthest(sink, flow, |source| {
+        let reached = status.nodes.get(source).map_or(0, |node| node.given.position);
+        made.get(source).map_or(reached, |made| made.0.max(reached))
+    });
     let given = node.given;
     let mut dropped = given.lost;
     if at_rest && cut_off {
@@ -285,6 +287,21 @@ fn way(
         settled_unaccounted,
     };
     way
+}
+
+/// How far the sources go whose frames a sink's positions count: where several are joined, the longest of them.
+fn farthest(sink: &str, flow: &DataFlowCoordinator, made: impl Fn(&str) -> u64) -> u64 {
+    let (mut seen, mut next, mut farthest) = (BTreeSet::from([sink]), vec![sink], 0);
+    while let Some(at) = next.pop() {
+        let own_clocks = flow.graph.nodes.get(at).is_some_and(|ports| ports.own_clocks);
+        let into = flow.graph.edges.values().map(|edge| &edge.config);
+        let mut into = into.filter(|into| into.to == at && !(own_clocks && into.input > 0)).peekable();
+        if into.peek().is_none() {
+            farthest = farthest.max(made(at));
+        }
+        next.extend(into.map(|into| into.from.as_str()).filter(|from| seen.insert(from)));
+    }
+    farthest
 }
 
 impl DataFlowCoordinator {

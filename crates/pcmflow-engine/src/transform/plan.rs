@@ -42,6 +42,15 @@ impl Shape {
     pub const fn in_blocks(self, frames: Frames) -> Self {
         Self { block: Some(frames), ..self }
     }
+
+    /// What is asked for, with the blocks of what came `before` where nothing is said of them and the rate stays as it is.
+    ///
+    /// Not RT-safe: meant for set-up.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        let kept = before.block.filter(|_| before.format.rate == self.format.rate);
+        Self { block: self.block.or(kept), ..self }
+    }
 }
 
 impl fmt::Display for Shape {

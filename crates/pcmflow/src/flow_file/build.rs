@@ -3,7 +3,7 @@
 use super::kinds::{GAPS, MISSING, PACES};
 use super::{Feed, FlowFile, FlowNode, FlowOutput, FlowOutputs, FlowPlan, Role};
 use crate::core::block::{BlockSize, BlockSizeError};
-use crate::core::format::{ByteOrder, Frames, SampleEncoding, SampleFormat, SampleRate};
+use crate::core::format::{ByteOrder, SampleEncoding, SampleFormat, SampleRate};
 use crate::core::stream::Overflow;
 use crate::engine::config::AudioConfig;
 use crate::engine::flow::{FlowError, Join, Missing as MissingInput, Node, NodeError, Out};
@@ -132,7 +132,7 @@ impl FlowPlan {
                 let settings = node.input(&config.audio)?;
                 let reason = |reason| BuildError::Input { node: node.name.clone(), reason };
                 let (input, inflow) = Input::new(&node.name, source, settings, clock).map_err(reason)?;
-                let shape = Shape::new(input.format());
+                let shape = Shape::new(input.format()).in_blocks(node.block(&config.audio));
                 let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
                 flow.add_source(&node.name, shape, input.is_live(), Box::new(inflow))?;
                 drop(flow);
@@ -166,8 +166,7 @@ impl FlowNode {
     fn input(&self, audio: &AudioConfig) -> Result<InputConfig, BuildError> {
         let paces = [Pacing::Fast, Pacing::RealTime, Pacing::Live];
         let pacing = PACES.iter().zip(paces).find(|(name, _)| self.values.text("pace") == Some(name));
-        let block = self.values.whole("block_frames").unwrap_or(audio.block_frames);
-        let block = BlockSize::new(Frames(block))
+        let block = BlockSize::new(self.block(audio))
             .map_err(|reason| BuildError::Block { node: self.name.clone(), reason })?;
         Ok(InputConfig {
             block,

@@ -115,6 +115,21 @@ pub enum Wrong {
         /// Its kind.
         kind: &'static str,
     },
+    /// What is joined by position keeps time by more than one clock.
+    #[error(
+        "node {node} ({kind}): {one} is live and keeps time by a clock of its own, {other} by another, and what is joined frame by frame \
+         must be of one: the faster would lose frames for ever; give one of them `pace = \"fast\"`, or take each to an output of its own"
+    )]
+    Clocks {
+        /// The node that joins.
+        node: String,
+        /// Its kind.
+        kind: &'static str,
+        /// A live source.
+        one: String,
+        /// A source with another clock.
+        other: String,
+    },
     /// Two nodes and one file.
     #[error("node {node}: {other} {does} {path} already; give one of them another")]
     Shared {

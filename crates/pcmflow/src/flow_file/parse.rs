@@ -63,6 +63,7 @@ pub struct FlowPipeline {
 /// use pcmflow::engine::config::Config;
 /// use pcmflow::flow_file::FlowFile;
 /// use std::path::Path;
+/// let config = Config::default();
 /// let file = FlowFile::parse(r#"
 ///     [[nodes]]
 ///     name = "microphone"
@@ -76,8 +77,8 @@ pub struct FlowPipeline {
 ///     from = "microphone"
 ///     to = "recogniser"
 ///     format = { rate_hz = 16000, channels = 1 }
-/// "#, &Config::default().flow)?;
-/// let plan = file.plan(Path::new("."), &mut |node, folder| node.open(folder))?;
+/// "#, &config.flow)?;
+/// let plan = file.plan(Path::new("."), &config.audio, &mut |node, folder| node.open(folder))?;
 /// assert!(plan.graph.to_mermaid().contains("48000 Hz, 2 channels"));
 /// # Ok::<(), pcmflow::flow_file::FlowFileErrors>(())
 /// ```

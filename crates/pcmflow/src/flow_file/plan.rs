@@ -2,6 +2,7 @@
 
 use super::{FlowFile, FlowFileError, FlowFileErrors, FlowNode, OpenError, Role, Wrong};
 use crate::core::format::{Frames, SampleEncoding, StreamFormat};
+use crate::engine::config::AudioConfig;
 use crate::engine::flow::{Graph, Output, Ports};
 use crate::engine::transform::Shape;
 use crate::io::{RawFormat, Source, SynthSpec, open_file, open_reader};
@@ -57,6 +58,11 @@ impl FlowNode {
         }
     }
 
+    /// Frames of the chunks that this source gives.
+    pub(super) fn block(&self, audio: &AudioConfig) -> Frames {
+        Frames(self.values.whole("block_frames").unwrap_or(audio.block_frames))
+    }
+
     /// Raw PCM, where it is declared.
     fn raw(&self) -> Option<RawFormat> {
         let encoding = self.values.word("encoding", &SampleEncoding::ALL)?;
@@ -68,7 +74,8 @@ impl FlowNode {
 
 impl FlowFile {
     /// Opens the inputs by `open`, which is [`FlowNode::open`] unless there is a reason for another, and works out the graph;
-    /// paths are seen from `folder`. Outputs are not touched.
+    /// paths are seen from `folder`, and sources that don't say how long their blocks are have those of `audio`. Outputs are not
+    /// touched.
     ///
     /// Not RT-safe: allocates, and makes system calls.
     ///
@@ -78,6 +85,7 @@ impl FlowFile {
     pub fn plan(
         &self,
         folder: &Path,
+        audio: &AudioConfig,
         open: &mut dyn FnMut(&FlowNode, &Path) -> Opened,
     ) -> Result<FlowPlan, FlowFileErrors> {
         let errors = self.connections(folder);
@@ -89,7 +97,8 @@ impl FlowFile {
         for node in self.nodes.iter().filter(|node| node.kind.role == Role::Source) {
             match open(node, folder) {
                 Ok(source) => {
-                    ports.insert(node.name.as_str(), Ports::source(Shape::new(source.format())));
+                    let shape = Shape::new(source.format()).in_blocks(node.block(audio));
+                    ports.insert(node.name.as_str(), Ports::source(shape));
                     sources.insert(node.name.clone(), source);
                 }
                 Err(reason) => {
@@ -112,7 +121,7 @@ impl FlowFile {
                 };
                 let format = pipeline.config.format.and_then(|format| format.format().ok());
                 let block = pipeline.config.block_frames.map(Frames);
-                Some(Shape { format: format.unwrap_or(given.format), block: block.or(given.block) })
+                Some(Shape { format: format.unwrap_or(given.format), block }.after(given))
             });
             let before =
                 self.into(&node.name, 0).and_then(|pipeline| origins.get(&pipeline.config.from).cloned());
@@ -122,9 +131,9 @@ impl FlowFile {
                 None => (node.kind.ports)(&node.values, input),
             };
             ports.insert(node.name.as_str(), own);
-            if let Some(shape) = own.wants.map_or(input, |wants| {
-                Some(Shape { block: wants.block.or(input.and_then(|input| input.block)), ..wants })
-            }) {
+            if let Some(shape) =
+                own.wants.map_or(input, |wants| Some(input.map_or(wants, |input| wants.after(input))))
+            {
                 shapes.insert(node.name.clone(), shape);
             }
             if let Err(error) = graph.add(&node.name, own) {
@@ -182,6 +191,9 @@ impl FlowFile {
                 for input in (0..own.inputs).filter(|input| !fed.contains(&(node.name.as_str(), *input))) {
                     errors.push(FlowFileError::new(node.line, Wrong::Unfed { node: name(), kind, input }));
                 }
+                if own.inputs > 1 && !own.own_clocks {
+                    errors.extend(self.clocks(node));
+                }
                 if own.output != Output::None && !heard.contains(node.name.as_str()) {
                     errors.push(FlowFileError::new(node.line, Wrong::Unheard { node: name(), kind }));
                 }
@@ -189,6 +201,26 @@ impl FlowFile {
         }
         errors.extend(self.clashes(folder));
         errors
+    }
+
+    /// What a node joins by position must be of one clock. Sources in real time have this machine's, each live one has its own, and
+    /// those that can wait have none.
+    fn clocks(&self, join: &FlowNode) -> Option<FlowFileError> {
+        let (mut before, mut next) = (BTreeSet::from([join.name.as_str()]), vec![join.name.as_str()]);
+        while let Some(name) = next.pop() {
+            let into = self.pipelines.iter().filter(|pipeline| pipeline.config.to == name);
+            next.extend(
+                into.map(|pipeline| pipeline.config.from.as_str()).filter(|from| before.insert(from)),
+            );
+        }
+        let timed = self.nodes.iter().filter(|node| before.contains(node.name.as_str()) && node.is_live());
+        let (live, paced): (Vec<_>, Vec<_>) =
+            timed.partition(|node| node.values.text("pace") == Some("live"));
+        let one = live.first()?;
+        let other = live.get(1).or(paced.first())?;
+        let (node, kind) = (join.name.clone(), join.kind.name);
+        let wrong = Wrong::Clocks { node, kind, one: one.name.clone(), other: other.name.clone() };
+        Some(FlowFileError::new(join.line, wrong))
     }
 
     /// The nodes, each behind what it is fed by. There is no cycle.

@@ -33,7 +33,7 @@ fn parse(text: &str) -> Result<FlowFile, FlowFileErrors> {
 }
 
 fn plan(text: &str) -> Result<FlowPlan, FlowFileErrors> {
-    parse(text)?.plan(Path::new("nowhere"), &mut |node, folder| node.open(folder))
+    parse(text)?.plan(Path::new("nowhere"), &Config::default().audio, &mut |node, folder| node.open(folder))
 }
 
 fn told(text: &str) -> String {
@@ -54,8 +54,8 @@ fn the_examples_fit_together() {
         }
     }
     let mixer = plan(EXAMPLES[4].1).unwrap();
-    assert_eq!(mixer.shapes["mix"].to_string(), "48000 Hz, 2 channels");
-    assert_eq!(mixer.shapes["soft"].to_string(), "48000 Hz, 1 channel");
+    assert_eq!(mixer.shapes["mix"].to_string(), "48000 Hz, 2 channels, in blocks of 1024 frames");
+    assert_eq!(mixer.shapes["soft"].to_string(), "48000 Hz, 1 channel, in blocks of 1024 frames");
     assert_eq!(mixer.shapes["master"].to_string(), "48000 Hz, 2 channels");
     assert_eq!(plan(EXAMPLES[2].1).unwrap().shapes["recogniser"].to_string(), "16000 Hz, 1 channel");
 }
@@ -236,6 +236,103 @@ fn cycles_are_refused_and_end() {
         nodes = [{ name = \"a\", kind = \"gain\", parameters = { db = 0 } }, { name = \"b\", kind = \"convert\" }]
         pipelines = [{ from = \"a\", to = \"b\" }, { from = \"b\", to = \"a\" }]";
     assert!(told(text).contains("pipeline b→a would make a cycle: b → a → b"), "{}", told(text));
+}
+
+/// `short` and `long` → `mix` → `out`, both by a synthetic signal unless said otherwise.
+fn joined(short: &str, long: &str, more: &str) -> String {
+    format!(
+        "nodes = [{{ name = 'short', {short} }}, {{ name = 'long', {long} }}, {{ name = 'mix', kind = 'join' }},
+                  {{ name = 'mix.1', kind = 'gain', parameters = {{ db = 1 }} }}, {{ name = 'out', kind = 'discard' }},
+                  {{ name = 'other', kind = 'discard' }}]
+         pipelines = [{{ from = 'short', to = 'mix' }}, {{ from = 'mix', to = 'out' }}, {{ from = 'mix.1', to = 'other' }}, {more}]"
+    )
+}
+
+#[test]
+fn a_join_of_two_clocks_is_refused() {
+    let more = "{ from = 'long', to = 'mix', input = 1 }, { from = 'mix', to = 'mix.1' }";
+    let synth =
+        |pace: &str| format!("kind = 'synth', parameters = {{ signal = 'silence', pace = '{pace}' }}");
+    let stdin =
+        |pace: &str| format!("kind = 'stdin', parameters = {{ encoding = 's16le', pace = '{pace}' }}");
+    // What is opened does not matter here.
+    let told = |first: &str, second: &str| {
+        let mut open = |node: &FlowNode, folder: &Path| match node.kind.name {
+            "synth" => node.open(folder),
+            _ => "silence,rate=48000"
+                .parse::<crate::io::SynthSpec>()
+                .unwrap()
+                .source()
+                .map_err(Into::into)
+                .map(|source| Box::new(source) as _),
+        };
+        let file = parse(&joined(first, second, more)).unwrap();
+        let planned = file.plan(Path::new("nowhere"), &Config::default().audio, &mut open);
+        planned.map_or_else(|errors| errors.to_string(), |_| String::new())
+    };
+    for (first, second) in [(stdin("live"), synth("realtime")), (synth("realtime"), stdin("live"))] {
+        let told = told(&first, &second);
+        assert!(
+            told.starts_with("line 1: node mix (join): ")
+                && told.contains("is live and keeps time by a clock of its own"),
+            "{told}"
+        );
+    }
+    for (first, second) in [
+        (stdin("live"), synth("fast")),
+        (stdin("realtime"), synth("realtime")),
+        (synth("realtime"), synth("realtime")),
+        (synth("fast"), synth("fast")),
+    ] {
+        assert_eq!(told(&first, &second), "", "{first} {second}");
+    }
+}
+
+#[test]
+fn two_pipelines_of_one_name_are_refused() {
+    let synth = "kind = 'synth', parameters = { signal = 'silence' }";
+    let more = "{ from = 'short', to = 'mix', input = 1 }, { from = 'short', to = 'mix.1' }, { from = 'long', to = 'other' }";
+    let told = told(&joined(synth, synth, more).replace("{ from = 'mix.1', to = 'other' }, ", ""));
+    assert!(
+        told.contains("pipeline short→mix.1: the one from short to input 1 of mix is called so already"),
+        "{told}"
+    );
+}
+
+/// How long the chunks of a source are is known: whoever holds them needs to hold no more of them.
+#[test]
+fn the_blocks_of_sources_count_where_one_way_is_ahead_of_another() {
+    let text = |packets: &str, block: &str| {
+        format!(
+            "nodes = [{{ name = 'in', kind = 'synth', parameters = {{ signal = 'sine:440,rate=44100'{block} }} }},
+                      {{ name = 'slow', kind = 'convert', parameters = {{ block_frames = 65536 }} }},
+                      {{ name = 'mix', kind = 'join' }}, {{ name = 'out', kind = 'discard' }}]
+             pipelines = [{{ from = 'in', to = 'slow' }}, {{ from = 'slow', to = 'mix' }}, {{ from = 'mix', to = 'out' }},
+                          {{ from = 'in', to = 'mix', input = 1{packets} }}]"
+        )
+    };
+    let block = Config::default().audio.block_frames;
+    let needs = |told: &str| {
+        told.split("it needs ").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let ahead = told(&text("", ""));
+    let needed = needs(&ahead);
+    assert!((65_536 / block - 1..=65_536 / block + 2).contains(&needed), "{ahead}");
+    assert!(ahead.contains("raise packets"), "{ahead}");
+    let plan = plan(&text(&format!(", packets = {needed}"), "")).unwrap();
+    let edge = plan.graph.edges().find(|(name, _)| *name == "in→mix.1").unwrap().1;
+    assert_eq!(edge.shape.unwrap().block, Some(crate::core::format::Frames(block)));
+    assert!(needs(&told(&text("", ", block_frames = 128"))) > 500);
+    // A node that changes the channels does not change that.
+    let mono = text("", "")
+        .replace("rate=44100", "rate=44100,channels=2")
+        .replace(
+            "{ name = 'out'",
+            "{ name = 'mono', kind = 'convert', parameters = { channels = 1 } }, { name = 'out'",
+        )
+        .replace("{ from = 'in', to = 'mix'", "{ from = 'in', to = 'mono' }, { from = 'mono', to = 'mix'");
+    assert_eq!(needs(&told(&mono)), needed, "{}", told(&mono));
+    assert!(self::plan(&text("", ", block_frames = 8192")).is_ok());
 }
 
 #[test]

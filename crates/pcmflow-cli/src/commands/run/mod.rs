@@ -14,6 +14,7 @@ use crate::waiting::{Patience, interruptible, opened};
 use books::Books;
 use console::{LINES_WAITING, Lines, Voice};
 use indicatif::ProgressBar;
+use pcmflow::core::format::Frames;
 use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
 use pcmflow::engine::config::Config;
 use pcmflow::engine::event::BusConfig;
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
 
 /// Opens inputs and outputs; none where the run is to end before.
 fn planned(written: &Written, stop: &Stop) -> Result<Option<(FlowPlan, FlowOutputs)>, Failure> {
-    let Written { file, folder, name, .. } = written;
+    let Written { file, config, folder, name } = written;
     let mut open = |node: &FlowNode, folder: &Path| {
         let refused = |error: std::io::Error| OpenError::Refused(error.to_string());
         let (opening, folder) = (node.clone(), folder.to_owned());
@@ -93,7 +94,7 @@ fn planned(written: &Written, stop: &Stop) -> Result<Option<(FlowPlan, FlowOutpu
         let opened = opened(stop, &format!("node {}", node.name), move || opening.create(&folder));
         opened.map_err(refused)?.unwrap_or_else(|| Err(refused(ErrorKind::Interrupted.into())))
     };
-    let planned = file.plan(folder, &mut open);
+    let planned = file.plan(folder, &config.audio, &mut open);
     match planned.and_then(|plan| Ok((plan, file.outputs(folder, &mut create)?))) {
         Ok(planned) => Ok(Some(planned)),
         Err(_) if stop.is_asked() => Ok(None),
@@ -269,13 +270,12 @@ impl Running {
         }
         let wall_s = self.since.elapsed().as_secs_f64();
         let mut told = FlowSummary { wall_s, critical: self.critical.take(), ..FlowSummary::default() };
+        let all = Books { feeds: &self.feeds, status: &status, books: &books };
         for node in sinks(written) {
-            let source = self.origins.get(&node.name).cloned().unwrap_or_default();
-            let Some(feed) = self.feeds.get(&source) else { continue };
-            let books = Books { source: &source, feed, status: &status, books: &books };
+            let Some(origin) = self.origins.get(&node.name) else { continue };
             let books = match self.hangs {
-                true => books.given_up(&node.name),
-                false => books.closed(&node.name),
+                true => all.given_up(&node.name, origin),
+                false => all.closed(&node.name, origin),
             };
             told.sinks.insert(node.name.clone(), books);
         }
@@ -286,7 +286,8 @@ impl Running {
         if told.sinks.values().any(SinkBooks::has_drops) {
             outcome = outcome.worst(Outcome::Damaged);
         }
-        if !self.hangs && told.sinks.values().any(|books| books.unaccounted > 0) {
+        let differ = books.unaccounted() > Frames::ZERO;
+        if !self.hangs && (differ || told.sinks.values().any(|books| books.unaccounted > 0)) {
             tell!("pcmflow: the books do not balance; please report this");
             outcome = outcome.worst(Outcome::Failed);
         }

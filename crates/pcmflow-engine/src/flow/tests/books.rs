@@ -2,10 +2,14 @@
 
 use super::super::*;
 use super::witness::*;
+use crate::event::BusSnapshot;
+use crate::metrics::Sampler;
 use crate::pressure::Strategy;
+use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::format::Frames;
 use pcmflow_core::ledger::{EdgeSnapshot, Gap, LossCause, Losses, Timeline};
+use std::collections::BTreeMap;
 
 /// Does something wrong with the tenth chunk.
 struct Wrong(u32, fn(AudioChunk, &mut Out<'_>));
@@ -96,6 +100,7 @@ fn a_loss_that_a_source_tells_and_no_ring_posted_is_unaccounted_for() {
         let node = |taken_to| NodeBooks { given: Some(given), taken_to, followed: Vec::new() };
         let link =
             LinkBooks { sent: Some(given), taken: Some(given), edge: Some(edge), ..LinkBooks::default() };
+        let link = LinkBooks { from: "source".into(), to: "sink".into(), ..link };
         let nodes = [("source".into(), node(None)), ("sink".into(), node(Some(140)))].into();
         let pipelines = [("source→sink".into(), link)].into();
         let books = FlowBooks { nodes, pipelines, ..FlowBooks::default() };
@@ -126,5 +131,149 @@ trait IntoPosition {
 impl IntoPosition for u64 {
     fn into_position(self) -> pcmflow_core::format::StreamPosition {
         pcmflow_core::format::StreamPosition(self)
+    }
+}
+
+/// `source` → `wrong`, which does that with its tenth chunk → `join` ← `source`, → `sink`.
+fn joined(wrong: Option<fn(AudioChunk, &mut Out<'_>)>, behind: bool) -> FlowBooks {
+    let mut bench = Bench::new();
+    let mono = format(48_000, 1);
+    bench.source("source", Numbers::new(mono, 48, 4_800));
+    let wrong = wrong.unwrap_or(|chunk, out| out.chunk(chunk));
+    bench.flow.add_node("wrong", Ports::node(None), Box::new(Wrong(0, wrong))).unwrap();
+    let join = Join::new(2, mono, Missing::Silence);
+    bench.flow.add_node("join", Ports::join(2, Shape::new(mono)), Box::new(join)).unwrap();
+    bench.witness("sink", None, 0.0);
+    if behind {
+        bench.connect("source", "join", Strategy::Block);
+        bench.connect("join", "wrong", Strategy::Block);
+        bench.connect("wrong", "sink", Strategy::Block);
+    } else {
+        bench.connect("source", "wrong", Strategy::Block);
+        bench.connect("wrong", "join", Strategy::Block);
+        bench.connect("join", "sink", Strategy::Block);
+    }
+    let second =
+        PipelineConfig { input: 1, strategy: Strategy::Block, ..PipelineConfig::new("source", "join") };
+    bench.flow.connect(second).unwrap();
+    bench.flow.start().unwrap();
+    bench.run_until(u64::MAX);
+    bench.flow.books()
+}
+
+#[test]
+fn a_hole_before_or_behind_a_join_is_found_at_its_sink() {
+    let fed = |made| move |name: &str| (name == "source").then(|| (Frames(made), Vec::new()));
+    for behind in [false, true] {
+        let books = joined(None, behind);
+        assert_eq!(books.unaccounted(), Frames(0), "{books:#?}");
+        assert!(books.balance(Frames(4_800), &[], "sink").is_none(), "there are two ways");
+        let balance = books.sink_balance("sink", fed(4_800)).unwrap();
+        assert_eq!(
+            (balance.frames_in, balance.delivered, balance.unaccounted),
+            (Frames(4_800), Frames(4_800), Frames(0))
+        );
+        assert_eq!(books.sources("sink").into_iter().collect::<Vec<_>>(), ["source"]);
+        // What was made for the source and never came out of it.
+        assert_eq!(books.sink_balance("sink", fed(4_896)).unwrap().unaccounted, Frames(96));
+        let swallows = joined(Some(|_, _| {}), behind);
+        assert_eq!(swallows.sink_balance("sink", fed(4_800)).unwrap().unaccounted, Frames(48));
+        let doubles: fn(AudioChunk, &mut Out<'_>) = |chunk, out| {
+            out.chunk(chunk.clone());
+            out.chunk(chunk);
+        };
+        assert_eq!(
+            joined(Some(doubles), behind).sink_balance("sink", fed(4_800)).unwrap().unaccounted,
+            Frames(48)
+        );
+    }
+}
+
+/// Which of two sources is the longer, and at which input it is, is all the same.
+#[test]
+fn sources_of_unlike_length_balance_where_they_are_joined() {
+    for (missing, delivered) in [(Missing::Gap, 2_400), (Missing::Silence, 4_800)] {
+        for lengths in [[2_400, 4_800], [4_800, 2_400]] {
+            let mut bench = Bench::new();
+            let mono = format(48_000, 1);
+            let join = Join::new(2, mono, missing);
+            bench.flow.add_node("join", Ports::join(2, Shape::new(mono)), Box::new(join)).unwrap();
+            bench.witness("sink", None, 0.0);
+            bench.connect("join", "sink", Strategy::Block);
+            for (input, (name, frames)) in (0..).zip(["first", "second"].into_iter().zip(lengths)) {
+                bench.source(name, Numbers::new(mono, 48, frames));
+                let into =
+                    PipelineConfig { input, strategy: Strategy::Block, ..PipelineConfig::new(name, "join") };
+                bench.flow.connect(into).unwrap();
+            }
+            bench.flow.start().unwrap();
+            let books = bench.finish();
+            let fed = |name: &str| Some((Frames(lengths[usize::from(name == "second")]), Vec::new()));
+            let balance = books.sink_balance("sink", fed).unwrap();
+            assert_eq!((balance.frames_in, balance.delivered), (Frames(4_800), Frames(delivered)));
+            assert_eq!(
+                (balance.dropped[LossCause::Removed].0, balance.unaccounted.0),
+                (4_800 - delivered, 0)
+            );
+            // Either of them may have made more than it gave.
+            for longer in ["first", "second"] {
+                let fed = |name: &str| {
+                    fed(name).map(|(made, rings)| (made + Frames(u64::from(name == longer)), rings))
+                };
+                assert_eq!(books.sink_balance("sink", fed).unwrap().unaccounted, Frames(1), "{longer}");
+            }
+            let mut monitor = FlowMonitor::new(Sampler::INTERVAL_NS, Vec::new(), 0).unwrap();
+            let told = monitor.sample(1, &mut bench.flow, &BTreeMap::new(), BusSnapshot::default());
+            let told = &told.pipelines["sink"].ledger;
+            assert_eq!((told.frames_in, told.delivered, told.unaccounted), (4_800, delivered, 0), "{told:?}");
+        }
+    }
+}
+
+/// Where a pipeline ends and a node begins nobody counts but the two.
+#[test]
+fn each_disagreement_between_a_pipeline_and_its_nodes_shows() {
+    let books = joined(None, false);
+    type Change = fn(&mut FlowBooks);
+    let changes: [(&str, Change); 4] = [
+        ("the source's last chunk was not sent to one of two", |books| {
+            let link = books.pipelines.get_mut("source→join.1").unwrap();
+            let mut less = Timeline::default();
+            less.deliver(0u64.into_position(), Frames(4_752));
+            link.sent = Some(less);
+            less.end();
+            link.taken = Some(less);
+            let edge = link.edge.as_mut().unwrap();
+            (edge.accepted, edge.popped) = (Frames(4_752), Frames(4_752));
+        }),
+        ("the join did not take one input's last chunk", |books| {
+            books.nodes.get_mut("join").unwrap().taken_to = Some(4_752);
+            let mut less = Timeline::default();
+            less.deliver(0u64.into_position(), Frames(4_752));
+            less.end();
+            books.nodes.get_mut("join").unwrap().given = Some(less);
+        }),
+        ("the source lost a chunk that one pipeline has", |books| {
+            let mut other = Timeline::default();
+            other.deliver(0u64.into_position(), Frames(4_752));
+            let position = 4_752u64.into_position();
+            other.lose(Gap { position, frames: Frames(48), cause: LossCause::Device });
+            other.end();
+            books.nodes.get_mut("source").unwrap().given = Some(other);
+        }),
+        ("a join gives what no input had", |books| {
+            let mut more = Timeline::default();
+            more.deliver(0u64.into_position(), Frames(4_848));
+            more.end();
+            let join = books.nodes.get_mut("join").unwrap();
+            (join.given, join.taken_to) = (Some(more), Some(4_848));
+        }),
+    ];
+    for (what, change) in changes {
+        let mut changed = books.clone();
+        change(&mut changed);
+        assert_eq!(changed.unaccounted(), Frames(48), "{what}");
+        let fed = |_: &str| Some((Frames(4_800), Vec::new()));
+        assert!(changed.sink_balance("sink", fed).unwrap().unaccounted >= Frames(48), "{what}");
     }
 }

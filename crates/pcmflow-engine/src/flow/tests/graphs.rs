@@ -91,3 +91,43 @@ fn diamonds_upon_diamonds_cost_no_more_than_there_are() {
     }
     assert_eq!(graph.latency_ns("40"), 40);
 }
+
+/// `v→mix.1` is what both would be called, and whatever is kept by name would be the one's or the other's.
+#[test]
+fn two_pipelines_of_one_name_are_refused_in_either_order() {
+    let to = |to: &str, input| PipelineConfig { input, ..PipelineConfig::new("v", to) };
+    for both in
+        [[to("mix", 1), to("mix.1", 0)], [to("mix.1", 0), to("mix", 1)], [to("mix.1", 2), to("mix.1.2", 0)]]
+    {
+        let mut graph = Graph::default();
+        let mono = Shape::new(format(48_000, 1));
+        graph.add("v", Ports::source(mono)).unwrap();
+        for name in ["mix", "mix.1", "mix.1.2"] {
+            graph.add(name, Ports::join(3, mono)).unwrap();
+        }
+        let [first, second] = both;
+        let name = graph.connect(first.clone()).unwrap().config.name();
+        assert_eq!(second.name(), name);
+        let error = graph.connect(second.clone()).unwrap_err();
+        assert!(
+            matches!(&error, GraphError::DuplicatePipeline { pipeline, .. } if *pipeline == name),
+            "{error}"
+        );
+        let told = format!("the one from v to input {} of {}", first.input, first.to);
+        assert!(error.to_string().contains(&told), "{error}");
+        assert_eq!(graph.edges().map(|(_, edge)| &edge.config).collect::<Vec<_>>(), [&first]);
+        // A third place is free.
+        graph.connect(to(&second.to, second.input + 1)).unwrap();
+    }
+}
+
+#[test]
+fn names_that_could_be_those_of_pipelines_or_of_what_was_removed_are_refused() {
+    for name in ["", "a→b", "→", "a#1", "a\"b", "a\nb"] {
+        let error = Graph::default().add(name, Ports::sink(None)).unwrap_err();
+        assert_eq!(error, GraphError::Name { name: name.into() });
+    }
+    for name in ["mix.1", "a.b", ".1", "a -> b", "ü"] {
+        Graph::default().add(name, Ports::sink(None)).unwrap();
+    }
+}

@@ -169,6 +169,29 @@ fn a_longer_way_that_is_connected_later_is_refused_too() {
     assert_eq!(graph.edges().count(), 4);
 }
 
+/// Packets can't be raised for ever.
+#[test]
+fn a_way_that_no_pipeline_could_wait_for_is_refused_with_another_way_out() {
+    for (block, says) in [
+        (
+            None,
+            "more than a pipeline can hold: give what fills it longer blocks, and declare them, or shorten",
+        ),
+        (Some(2), "raise packets, or shorten"),
+    ] {
+        let mut graph = Graph::default();
+        let shape = Shape { block: block.map(Frames), ..mono() };
+        graph.add("source", Ports::source(shape)).unwrap();
+        graph.add("slow", Ports { latency_ns: 2_000_000_000, ..Ports::node(None) }).unwrap();
+        graph.add("join", Ports::join(2, mono())).unwrap();
+        graph.connect(PipelineConfig::new("source", "slow")).unwrap();
+        graph.connect(PipelineConfig::new("slow", "join")).unwrap();
+        let short = PipelineConfig { input: 1, ..PipelineConfig::new("source", "join") };
+        let error = graph.connect(short).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
 #[test]
 fn another_rate_than_the_sources_is_refused_at_a_join() {
     let mut bench = Bench::new();

@@ -275,6 +275,7 @@ impl Bench {
         for (name, node) in &books.nodes {
             assert_eq!(node.unaccounted(), Frames(0), "{name}: {node:#?}");
         }
+        assert_eq!(books.unaccounted(), Frames(0), "between two of them: {books:#?}");
         books
     }
 }

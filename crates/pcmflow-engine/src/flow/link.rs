@@ -45,7 +45,8 @@ pub(super) struct LinkCell {
     pub(super) names: LinkNames,
     pub(super) sender: Wait,
     pub(super) receiver: Wait,
-    /// Where on the source's timeline the link begins; `u64::MAX` before it is attached.
+    /// Where on the source's timeline the link begins; [`UNBEGUN`] before it is attached, [`TOO_LATE`] where the receiving end went
+    /// before that.
     pub(super) start: AtomicU64,
     /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
     pub(super) ahead: AtomicBool,
@@ -75,6 +76,8 @@ impl LinkCell {
 
 /// Not yet attached.
 pub(super) const UNBEGUN: u64 = u64::MAX;
+/// Never to be attached.
+pub(super) const TOO_LATE: u64 = u64::MAX - 1;
 
 /// Why a link could not be made.
 ///

@@ -2,7 +2,7 @@
 
 use super::edit::OutletChange;
 use super::inlet::Ring;
-use super::link::{LinkCell, LinkConfig, controller, ring};
+use super::link::{LinkCell, LinkConfig, UNBEGUN, controller, ring};
 use crate::pressure::{
     BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
 };
@@ -88,16 +88,22 @@ impl Outlet {
 
     /// Begins at this place of the timeline; before anything is sent.
     pub(super) fn begin(&mut self, position: StreamPosition) {
+        // Release: who sees the place sees nothing sent before it. Relaxed: nothing is read on the strength of it.
+        let start = &self.cell.start;
+        if start.compare_exchange(UNBEGUN, position.0, Ordering::Release, Ordering::Relaxed).is_err() {
+            // The other end went, and says in its books that it never began.
+            self.link = None;
+            return;
+        }
         self.sent = Timeline::starting_at(position);
-        // Release: who sees the place sees nothing sent before it.
-        self.cell.start.store(position.0, Ordering::Release);
         // A join waits to know it, and may hold up those who would send something.
         self.moved = true;
     }
 
     /// Whether the other end is there.
     pub(super) fn is_open(&mut self) -> bool {
-        if self.link.as_ref().is_some_and(ChunkProducer::is_closed) {
+        // Who went just before it would have come to this ring never closed it: the ring is where that end would have looked for it.
+        if self.successors.is_closed() || self.link.as_ref().is_some_and(ChunkProducer::is_closed) {
             self.link = None;
         }
         self.link.is_some()

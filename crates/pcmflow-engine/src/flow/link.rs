@@ -140,7 +140,7 @@ pub(super) fn link(
     let gauge = ring.gauge();
     let (producer, consumer) = ring.split();
     let outlet =
-        Outlet::new(config, producer, gauge.clone(), evicting, successors_in, controller, cell.clone());
+        Outlet::new(config, producer, gauge.clone(), evicting, successors_in, controller, cell.clone())?;
     let inlet = Inlet::new((consumer, gauge), successors_out, config.latency_ns_max, cell.clone());
     Ok((outlet, inlet, cell))
 }

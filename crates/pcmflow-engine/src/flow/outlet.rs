@@ -2,7 +2,7 @@
 
 use super::edit::OutletChange;
 use super::inlet::Ring;
-use super::link::{LinkCell, LinkConfig, UNBEGUN, controller, ring};
+use super::link::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
 use crate::pressure::{
     BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
 };
@@ -10,7 +10,7 @@ use crate::sync::{Arc, Ordering};
 use pcmflow_core::chunk::{AudioChunk, ChunkProducer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
-use pcmflow_core::ring::Producer;
+use pcmflow_core::ring::{Producer, RingError};
 use pcmflow_core::stream::Mark;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -21,6 +21,19 @@ const RATE_WINDOW_NS: u64 = 10_000_000;
 /// So much of the stream may wait before a link that is full, where another input of a join is behind it and has nothing. What
 /// declared delays need beyond that is [refused](super::GraphError::Ahead).
 pub(super) const AHEAD_NS_MAX: u64 = 1_000_000_000;
+
+/// So many packets at the most have their place in the queue before a link from the start: what one input makes, and what a link of
+/// usual length buffers. Longer queues grow when they are needed.
+const QUEUE_MAX: usize = 256;
+
+/// A queue before a link of so many packets.
+pub(super) fn queue(packets: usize) -> Result<VecDeque<Packet>, LinkError> {
+    let wanted = packets.saturating_mul(4).min(QUEUE_MAX);
+    let mut queue = VecDeque::new();
+    let memory = |_| RingError::OutOfMemory { bytes: wanted * size_of::<Packet>() };
+    queue.try_reserve_exact(wanted).map_err(memory)?;
+    Ok(queue)
+}
 
 /// Sends what a node gives. Whatever is sent is taken: into the link, into a queue before it (what one input made can be more
 /// than there is room for), or given up. Whether the node should be given more input is asked before.
@@ -61,16 +74,16 @@ impl Outlet {
         successors: Producer<Ring>,
         controller: BackpressureController,
         cell: Arc<LinkCell>,
-    ) -> Self {
+    ) -> Result<Self, LinkError> {
         let capacity = gauge.capacity() as u64;
         let strategy = if config.strategy == Strategy::Adaptive { Strategy::Buffer } else { config.strategy };
-        Self {
+        Ok(Self {
             config,
             link: Some(link),
             gauge,
             evicting,
             // What one input makes, and what is buffered, mostly fits: then nothing is allocated while the flow runs.
-            queue: VecDeque::with_capacity(4 * config.packets),
+            queue: queue(config.packets)?,
             sent: Timeline::default(),
             successors,
             controller,
@@ -83,7 +96,7 @@ impl Outlet {
             shut: false,
             moved: false,
             cell,
-        }
+        })
     }
 
     /// Begins at this place of the timeline; before anything is sent.

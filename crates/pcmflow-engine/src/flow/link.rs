@@ -50,6 +50,8 @@ pub(super) struct LinkCell {
     pub(super) start: AtomicU64,
     /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
     pub(super) ahead: AtomicBool,
+    /// Even so, the sending end waits: as much waits already as may. The sending end's to say.
+    pub(super) stalled: AtomicBool,
     /// What the receiving end took.
     pub(super) taken: Tally,
     /// Chunks that were taken too late.
@@ -129,6 +131,7 @@ pub(super) fn link(
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),
         ahead: AtomicBool::new(false),
+        stalled: AtomicBool::new(false),
         taken: Tally::default(),
         missed: AtomicU64::new(0),
         past_lost: Mutex::new(Losses::default()),

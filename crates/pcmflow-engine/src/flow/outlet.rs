@@ -35,6 +35,12 @@ pub(super) fn queue(packets: usize) -> Result<VecDeque<Packet>, LinkError> {
     Ok(queue)
 }
 
+/// Whether a link holds up its node, as another input of a join is behind it by more than may wait.
+pub(super) enum Stall {
+    Began,
+    Ended { lasted_ns: u64 },
+}
+
 /// Sends what a node gives. Whatever is sent is taken: into the link, into a queue before it (what one input made can be more
 /// than there is room for), or given up. Whether the node should be given more input is asked before.
 #[derive(Debug)]
@@ -60,6 +66,10 @@ pub(super) struct Outlet {
     paused_until_ns: u64,
     /// Shut: what comes is given up on purpose.
     shut: bool,
+    /// It was full, with as much waiting as may, since that was looked at last.
+    held_up: bool,
+    /// Since when that is so.
+    stalled_since_ns: Option<u64>,
     /// Something was sent since the other end was notified.
     moved: bool,
     pub(super) cell: Arc<LinkCell>,
@@ -94,6 +104,8 @@ impl Outlet {
             chunk_frames: 0,
             paused_until_ns: 0,
             shut: false,
+            held_up: false,
+            stalled_since_ns: None,
             moved: false,
             cell,
         })
@@ -141,7 +153,8 @@ impl Outlet {
     /// until there is room.
     pub(super) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
         // Relaxed: the wake-up carried it.
-        if self.cell.ahead.load(Ordering::Relaxed) && self.waits_ns() < AHEAD_NS_MAX {
+        let ahead = self.cell.ahead.load(Ordering::Relaxed);
+        if ahead && self.waits_ns() < AHEAD_NS_MAX {
             return Ok(());
         }
         let Some(link) = &mut self.link else { return Ok(()) };
@@ -155,7 +168,11 @@ impl Outlet {
                 (self.queue.is_empty() && link.has_room()) || (self.queue.len() as u64) < beyond
             }
         };
-        if ready { Ok(()) } else { Err(0) }
+        if ready {
+            return Ok(());
+        }
+        self.held_up |= ahead;
+        Err(0)
     }
 
     /// How much of the stream waits for room.
@@ -168,6 +185,25 @@ impl Outlet {
         let frames = first.map_or(Frames::ZERO, |first| self.sent.position() - first);
         let waits_ns = u128::from(frames.0) * u128::from(self.chunk_ns);
         waits_ns.checked_div(self.chunk_frames.into()).map_or(0, |ns| ns as u64)
+    }
+
+    /// Looks, once a poll, whether so much waits that the other end's being ahead helps no more; returns what changed.
+    pub(super) fn stall(&mut self, now_ns: u64) -> Option<Stall> {
+        let held_up = std::mem::take(&mut self.held_up);
+        match self.stalled_since_ns {
+            None if held_up => {
+                self.stalled_since_ns = Some(now_ns);
+                self.cell.stalled.store(true, Ordering::Relaxed);
+                Some(Stall::Began)
+            }
+            // Not at once: a way that holds back just as much as may wait would be told of with each chunk.
+            Some(since_ns) if self.waits_ns() < AHEAD_NS_MAX / 2 => {
+                self.stalled_since_ns = None;
+                self.cell.stalled.store(false, Ordering::Relaxed);
+                Some(Stall::Ended { lasted_ns: now_ns.saturating_sub(since_ns) })
+            }
+            _ => None,
+        }
     }
 
     /// Sends what waits, as far as there is room. At the `end` the last gap needs no room for a chunk behind it.
@@ -347,6 +383,7 @@ impl Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.flush(true);
+        self.cell.stalled.store(false, Ordering::Relaxed);
         let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
         books.sent = Some(self.sent);
         if let Some(link) = &mut self.link {

@@ -94,9 +94,12 @@ impl DataFlowCoordinator {
         let mut done = Ok(());
         while let Some((_, edit)) = self.pending.first() {
             let link = edit.brings().cloned();
-            if let Some(over) = link.as_ref().and_then(|link| self.over_end(link)) {
-                done = done.and(Err(over));
-                self.withdraw(link)?;
+            if let Some(link) = &link
+                && let Some(over) = self.over_end(link)
+            {
+                if self.withdraw(link)? {
+                    done = done.and(Err(over));
+                }
                 continue;
             }
             let (name, edit) = self.pending.remove(0);
@@ -108,8 +111,11 @@ impl DataFlowCoordinator {
                 }
                 // In this very moment.
                 Err(Refused::Over) => {
-                    done = done.and(Err(self.over(&name)));
-                    self.withdraw(link)?;
+                    if let Some(link) = &link
+                        && self.withdraw(link)?
+                    {
+                        done = done.and(Err(self.over(&name)));
+                    }
                 }
             }
         }
@@ -129,19 +135,19 @@ impl DataFlowCoordinator {
         ends.map(|(name, _)| name).find(|name| is_over(name)).map(|name| self.over(name))
     }
 
-    /// Takes a pipeline out that did not begin.
-    fn withdraw(&mut self, link: Option<Arc<LinkCell>>) -> Result<(), FlowError> {
-        let Some(link) = link else { return Ok(()) };
-        let name = self
-            .links
-            .iter()
-            .find(|(_, entry)| Arc::ptr_eq(&entry.cell, &link))
-            .map(|(name, _)| name.clone());
-        let Some(name) = name else { return Ok(()) };
-        let Some(edge) = self.graph.edges.get(&name) else { return Ok(()) };
-        let config = edge.config.clone();
-        self.graph.disconnect(&name)?;
-        self.detach(&name, &config)
+    /// Takes a pipeline out that did not begin; returns whether it was not taken out before, with a node.
+    fn withdraw(&mut self, link: &Arc<LinkCell>) -> Result<bool, FlowError> {
+        let mut links = self.links.iter();
+        let name = links.find(|(_, entry)| Arc::ptr_eq(&entry.cell, link)).map(|(name, _)| name.clone());
+        if let Some(name) = &name
+            && let Some(edge) = self.graph.edges.get(name)
+        {
+            let config = edge.config.clone();
+            self.graph.disconnect(name)?;
+            self.detach(name, &config)?;
+        }
+        self.pending.retain(|(_, edit)| edit.brings().is_none_or(|of| !Arc::ptr_eq(of, link)));
+        Ok(name.is_some())
     }
 
     /// Takes a pipeline out: what was sent is still taken at its other end, then that input is over.

@@ -8,6 +8,7 @@ use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::format::Frames;
 use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 type Flow = Arc<OnceLock<Mutex<DataFlowCoordinator>>>;
@@ -55,6 +56,15 @@ impl Inflow for LateSource {
             connect(&self.0, "late", "join", 1);
         }
         Ok(polled)
+    }
+}
+
+/// A sink that swallows.
+struct Ends;
+
+impl Node for Ends {
+    fn chunk(&mut self, _: usize, _: AudioChunk, _: &mut Out<'_>) -> Result<(), NodeError> {
+        Ok(())
     }
 }
 
@@ -110,6 +120,56 @@ fn an_input_that_comes_when_its_sink_has_looked_for_the_last_time_holds_up_nobod
         finish(executor, &shared);
         seen.lock().unwrap().assert_tiles(0, 9_600);
         assert_eq!(seen.lock().unwrap().frames(None), 9_600);
+    }
+}
+
+#[test]
+fn an_input_that_comes_at_any_moment_of_its_sinks_end_holds_up_nobody() {
+    for round in 0..300 {
+        let (mut executor, mut flow) = flow();
+        for (name, frames) in [("short", 480), ("long", 48_000)] {
+            let source = Numbers::new(format(48_000, 1), 48, frames);
+            flow.add_source(name, mono(), false, Box::new(source)).unwrap();
+        }
+        for (name, inputs) in [("late", 2), ("beside", 1)] {
+            flow.add_node(name, Ports { inputs, ..Ports::sink(None) }, Box::new(Ends)).unwrap();
+        }
+        let block = |from, to, input| PipelineConfig {
+            strategy: Strategy::Block,
+            input,
+            packets: 4,
+            ..PipelineConfig::new(from, to)
+        };
+        flow.connect(block("short", "late", 0)).unwrap();
+        flow.connect(block("long", "beside", 0)).unwrap();
+        flow.start().unwrap();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let clock = StepClock::default();
+                while !over.load(Ordering::Relaxed) {
+                    executor.run(&clock);
+                }
+            });
+            // At another moment each time.
+            for _ in 0..round % 50 * 40 {
+                std::hint::spin_loop();
+            }
+            let connected = flow.connect(block("long", "late", 1)).and_then(|()| flow.start());
+            assert!(matches!(connected, Ok(()) | Err(FlowError::Over { .. })), "{connected:?}");
+            // Far more turns than it takes.
+            let is_over = (0..2_000_000).any(|_| {
+                std::thread::yield_now();
+                flow.is_over()
+            });
+            over.store(true, Ordering::Relaxed);
+            assert!(is_over, "round {round}: {:#?}", flow.status());
+        });
+        let books = flow.books();
+        for (name, link) in &books.pipelines {
+            assert_eq!(link.unaccounted(), Frames(0), "{name}: {link:#?}");
+            assert!(link.sent.is_some() && link.taken.is_some(), "{name}: {link:#?}");
+        }
     }
 }
 
@@ -197,6 +257,26 @@ fn a_pipeline_from_a_source_that_ended_before_the_start_gives_its_join_no_input(
     let seen = seen.lock().unwrap();
     assert!(first.lock().unwrap().ended && seen.ended);
     assert_eq!(seen.frames(None), 9_600);
+}
+
+#[test]
+fn a_pipeline_whose_source_was_removed_before_the_start_is_not_refused_for_its_sink() {
+    let mut bench = Bench::new();
+    bench.source("long", Numbers { every_ns: 1_000_000, ..Numbers::new(format(48_000, 1), 48, 9_600) });
+    bench.pass("relay");
+    let join = Join::new(2, mono().format, Missing::Gap);
+    bench.flow.add_node("join", Ports::join(2, mono()), Box::new(join)).unwrap();
+    bench.connect("long", "relay", Strategy::Block);
+    bench.source("short", Numbers { every_ns: 1_000_000, ..Numbers::new(format(48_000, 1), 48, 480) });
+    bench.connect("short", "join", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.run_until(1_000_000);
+    bench.flow.connect(PipelineConfig { input: 1, ..PipelineConfig::new("relay", "join") }).unwrap();
+    bench.run_until(20_000_000);
+    assert_eq!(bench.flow.status().nodes["join"].state, State::Ended);
+    bench.flow.remove("relay").unwrap();
+    bench.flow.start().unwrap();
+    bench.finish();
 }
 
 /// Who drains a link for the last time does not see the ring that comes behind it just then.

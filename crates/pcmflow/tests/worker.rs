@@ -195,3 +195,26 @@ fn what_was_granted_is_known_and_what_cannot_be_is_an_error() {
     let error = Worker::start(WorkerConfig { tasks_max: 0, ..config("none") }, Clock::start()).unwrap_err();
     assert!(matches!(error, WorkerError::Executor { .. }) && error.to_string().starts_with("worker none: "));
 }
+
+#[test]
+fn a_task_for_which_its_worker_has_no_place_comes_to_another() {
+    struct Idle;
+    impl Task for Idle {
+        fn poll(&mut self, _: &mut Cx<'_>) -> Poll {
+            Poll::Idle
+        }
+    }
+    let two = WorkerConfig { tasks_max: 2, ..config("places") };
+    let workers = Workers::start(2, &two, Clock::start()).unwrap();
+    // The first has no place left, and its turn is next.
+    for _ in 0..2 {
+        let first = workers.iter().next().unwrap();
+        first.spawner().spawn(Priority::Normal, Box::new(Idle)).unwrap();
+    }
+    for _ in 0..2 {
+        workers.spawn(Priority::Normal, Box::new(Idle)).unwrap();
+    }
+    let full = workers.spawn(Priority::Normal, Box::new(Idle)).unwrap_err();
+    assert!(matches!(full, SpawnError::Full { tasks_max: 2 }), "{full}");
+    workers.stop();
+}

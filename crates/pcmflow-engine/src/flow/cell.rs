@@ -61,6 +61,9 @@ pub(super) struct NodeCell {
     /// What it failed with.
     error: Mutex<Option<String>>,
     books: Mutex<NodeBooks>,
+    /// Whether the task takes no edits any more. Locked by whoever brings one, for as long as that takes, and by the task when it
+    /// goes: what comes before is found by its last look, and nothing comes after.
+    closed: Mutex<bool>,
 }
 
 impl NodeCell {
@@ -96,7 +99,23 @@ impl NodeCell {
         Some(Settled { position, unaccounted: Frames(self.settled_unaccounted.load(Ordering::Relaxed)) })
     }
 
-    /// The task goes; `over` where its stream is.
+    /// Keeps the task from closing while an edit is brought; none where it has.
+    pub(super) fn open(&self) -> Option<impl Sized + '_> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*closed).then_some(closed)
+    }
+
+    /// The task goes, and takes no edits any more; `over` where its stream is.
+    pub(super) fn end(&self, given: &Timeline, over: bool) {
+        self.given.publish(given);
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(self.state(), State::Running | State::Waiting) {
+            self.set_state(if over { State::Ended } else { State::Removed });
+        }
+        *closed = true;
+    }
+
+    /// The task went, with all that it had; `over` where its stream is.
     pub(super) fn close(
         &self,
         given: Timeline,
@@ -104,13 +123,9 @@ impl NodeCell {
         over: bool,
         followed: Vec<Followed>,
     ) {
-        self.given.publish(&given);
         let taken_to = taken_to.filter(|_| over).map(|position| position.0);
         *self.books.lock().unwrap_or_else(PoisonError::into_inner) =
             NodeBooks { given: Some(given), taken_to, followed };
-        if matches!(self.state(), State::Running | State::Waiting) {
-            self.set_state(if over { State::Ended } else { State::Removed });
-        }
     }
 
     pub(super) fn books(&self) -> NodeBooks {

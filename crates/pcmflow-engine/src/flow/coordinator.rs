@@ -196,7 +196,8 @@ impl DataFlowCoordinator {
         self.observed.as_ref().map_or(NameId::NONE, |observed| observed.id(name))
     }
 
-    /// Adds a pipeline.
+    /// Adds a pipeline. Between nodes that run it begins with the next [`start`](Self::start), which says so where one of them is over
+    /// by then. A node that is about to end meanwhile ends: the pipeline is then as any whose node is over.
     ///
     /// Not RT-safe: allocates.
     ///
@@ -278,7 +279,9 @@ impl DataFlowCoordinator {
     ///
     /// # Errors
     /// [`FlowError::Spawn`] for the first node that has no place: it is [failed](State::Failed), and the others are started.
-    /// [`FlowError::Busy`]: what is not done then is tried again with the next call.
+    /// [`FlowError::Over`] where a node that ran when a pipeline was [connected](Self::connect) to it is over by now: that pipeline
+    /// is taken out again, and everything else is done. [`FlowError::Busy`]: what is not done then is tried again with the next
+    /// call. The first of several is told.
     pub fn start(&mut self) -> Result<(), FlowError> {
         let names: Vec<String> = self.nodes.keys().cloned().collect();
         let mut started = Ok(());
@@ -295,16 +298,8 @@ impl DataFlowCoordinator {
                 }
             }
         }
-        // Inputs come before what fills them, in the order in which they were asked for.
-        let mut edits = std::mem::take(&mut self.pending).into_iter();
-        while let Some((name, edit)) = edits.next() {
-            if let Err(edit) = self.try_edit(&name, edit) {
-                let busy = FlowError::Busy { name: name.clone() };
-                self.pending = std::iter::once((name, edit)).chain(edits).collect();
-                return started.and(Err(busy));
-            }
-        }
-        started
+        let handed_over = self.hand_over();
+        started.and(handed_over)
     }
 
     /// The most urgent of what begins or ends at a node.

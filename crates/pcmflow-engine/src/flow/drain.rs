@@ -83,6 +83,16 @@ impl Drop for NodeTask {
         if over {
             self.given.end();
         }
+        self.cell.end(&self.given, over);
+        // Edits that came since the last poll. What they bring goes with them, else the links' other ends would wait for ever: a ring
+        // keeps what is in it until both its ends are gone.
+        while let Some(edit) = self.edits.pop() {
+            drop(edit);
+        }
+        // Before the books are there: where they all are, those of the links are complete.
+        self.inlets.clear();
+        self.outlets.clear();
+        self.leaving.clear();
         self.cell.close(self.given, self.taken_to, over, self.followed.take());
     }
 }

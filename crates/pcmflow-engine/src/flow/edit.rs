@@ -29,6 +29,25 @@ pub(super) enum Edit {
     Remove,
 }
 
+impl Edit {
+    /// The link of which it brings an end.
+    fn brings(&self) -> Option<&Arc<LinkCell>> {
+        match self {
+            Self::Attach(outlet) => Some(&outlet.cell),
+            Self::Input(_, inlet) => Some(&inlet.cell),
+            _ => None,
+        }
+    }
+}
+
+/// Why a task was not handed a change.
+pub(super) enum Refused {
+    /// Too many wait already; here it is again.
+    Busy(Edit),
+    /// The task is over: there is nothing to be changed any more.
+    Over,
+}
+
 /// A change of a link's sending end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum OutletChange {
@@ -41,28 +60,94 @@ impl DataFlowCoordinator {
     /// Whether a node's task takes so many changes more. Only this side brings any: the room stays until they are made.
     fn has_room(&mut self, name: &str, edits: usize) -> Result<(), FlowError> {
         let Some(node) = self.nodes.get_mut(name) else { return Ok(()) };
-        if node.edits.is_closed() || node.edits.has_room(edits) {
+        if node.cell.open().is_none() || node.edits.has_room(edits) {
             return Ok(());
         }
         Err(FlowError::Busy { name: name.to_owned() })
     }
 
     fn edit(&mut self, name: &str, edit: Edit) -> Result<(), FlowError> {
-        self.try_edit(name, edit).map_err(|_| FlowError::Busy { name: name.to_owned() })
+        match self.try_edit(name, edit) {
+            Ok(()) | Err(Refused::Over) => Ok(()),
+            Err(Refused::Busy(_)) => Err(FlowError::Busy { name: name.to_owned() }),
+        }
     }
 
-    /// Hands a change to a node's task; hands it back where too many wait already.
-    pub(super) fn try_edit(&mut self, name: &str, edit: Edit) -> Result<(), Edit> {
+    /// Hands a change to a node's task.
+    fn try_edit(&mut self, name: &str, edit: Edit) -> Result<(), Refused> {
         let Some(node) = self.nodes.get_mut(name) else { return Ok(()) };
+        let Some(open) = node.cell.open() else { return Err(Refused::Over) };
         match node.edits.push(edit) {
-            // Over: there is nothing to be changed any more.
-            Ok(()) | Err(PushError::Closed(_)) => {}
-            Err(PushError::Full(edit)) => return Err(edit),
+            Ok(()) => drop(open),
+            Err(PushError::Full(edit)) => return Err(Refused::Busy(edit)),
+            Err(PushError::Closed(_)) => return Err(Refused::Over),
         }
         if let Some(handle) = &node.handle {
             handle.waker().wake();
         }
         Ok(())
+    }
+
+    /// Hands over what was asked for since the last start. Inputs come before what fills them, in the order in which they were asked
+    /// for. A pipeline that can't begin, as a node is over meanwhile, is taken out again.
+    pub(super) fn hand_over(&mut self) -> Result<(), FlowError> {
+        let mut done = Ok(());
+        while let Some((_, edit)) = self.pending.first() {
+            let link = edit.brings().cloned();
+            if let Some(link) = &link
+                && let Some(over) = self.over_end(link)
+            {
+                if self.withdraw(link)? {
+                    done = done.and(Err(over));
+                }
+                continue;
+            }
+            let (name, edit) = self.pending.remove(0);
+            match self.try_edit(&name, edit) {
+                Ok(()) => {}
+                Err(Refused::Busy(edit)) => {
+                    self.pending.insert(0, (name.clone(), edit));
+                    return done.and(Err(FlowError::Busy { name }));
+                }
+                // In this very moment.
+                Err(Refused::Over) => {
+                    if let Some(link) = &link
+                        && self.withdraw(link)?
+                    {
+                        done = done.and(Err(self.over(&name)));
+                    }
+                }
+            }
+        }
+        done
+    }
+
+    fn over(&self, name: &str) -> FlowError {
+        let state = self.nodes.get(name).map(|node| node.cell.state()).unwrap_or_default();
+        FlowError::Over { name: name.to_owned(), state }
+    }
+
+    /// A node that is to get an end of this link, and is over.
+    fn over_end(&self, link: &Arc<LinkCell>) -> Option<FlowError> {
+        let ends =
+            self.pending.iter().filter(|(_, edit)| edit.brings().is_some_and(|of| Arc::ptr_eq(of, link)));
+        let is_over = |name: &str| self.nodes.get(name).is_some_and(|node| node.cell.open().is_none());
+        ends.map(|(name, _)| name).find(|name| is_over(name)).map(|name| self.over(name))
+    }
+
+    /// Takes a pipeline out that did not begin; returns whether it was not taken out before, with a node.
+    fn withdraw(&mut self, link: &Arc<LinkCell>) -> Result<bool, FlowError> {
+        let mut links = self.links.iter();
+        let name = links.find(|(_, entry)| Arc::ptr_eq(&entry.cell, link)).map(|(name, _)| name.clone());
+        if let Some(name) = &name
+            && let Some(edge) = self.graph.edges.get(name)
+        {
+            let config = edge.config.clone();
+            self.graph.disconnect(name)?;
+            self.detach(name, &config)?;
+        }
+        self.pending.retain(|(_, edit)| edit.brings().is_none_or(|of| !Arc::ptr_eq(of, link)));
+        Ok(name.is_some())
     }
 
     /// Takes a pipeline out: what was sent is still taken at its other end, then that input is over.
@@ -97,11 +182,7 @@ impl DataFlowCoordinator {
         let is_sent = self.sender(name, &config.from).is_none();
         let Some(LinkEntry { cell, .. }) = self.links.remove(name) else { return Ok(()) };
         self.take_leave(name, cell.clone());
-        self.pending.retain(|(_, edit)| match edit {
-            Edit::Attach(outlet) => !Arc::ptr_eq(&outlet.cell, &cell),
-            Edit::Input(_, inlet) => !Arc::ptr_eq(&inlet.cell, &cell),
-            _ => true,
-        });
+        self.pending.retain(|(_, edit)| edit.brings().is_none_or(|link| !Arc::ptr_eq(link, &cell)));
         if let Some(task) = self.nodes.get_mut(&config.to).and_then(|node| node.held.as_mut()) {
             task.inlets.retain(|(_, inlet)| !Arc::ptr_eq(&inlet.cell, &cell));
         }
@@ -172,7 +253,8 @@ impl DataFlowCoordinator {
     }
 
     /// Shuts a pipeline, or opens it again. Meanwhile what would go through it is given up on purpose
-    /// ([`LossCause::Shed`](pcmflow_core::ledger::LossCause::Shed)); at its end that is one gap, told when it is open again.
+    /// ([`LossCause::Shed`](pcmflow_core::ledger::LossCause::Shed)). Its end is told at once, gap by gap, so that a join goes on without
+    /// it.
     ///
     /// Not RT-safe: wakes an executor.
     ///

@@ -2,7 +2,7 @@
 
 use super::adapter::Adapter;
 use super::inlet_news::InletNews;
-use super::link::{LinkCell, UNBEGUN};
+use super::link::{LinkCell, TOO_LATE, UNBEGUN};
 use crate::metrics::Meter;
 use crate::sync::{Arc, Ordering};
 use crate::task::Cx;
@@ -112,7 +112,7 @@ impl Inlet {
         if !self.begun {
             // Acquire: pairs with the outlet's release.
             let start = self.cell.start.load(Ordering::Acquire);
-            if start != UNBEGUN {
+            if start < TOO_LATE {
                 self.begun = true;
                 self.taken = Timeline::starting_at(StreamPosition(start));
             }
@@ -284,6 +284,9 @@ impl Inlet {
 impl Drop for Inlet {
     fn drop(&mut self) {
         self.adapter.close();
+        // One of both ends is first: either this one learns where the link begins, or it never does. Acquire: as in `begin`.
+        let _ = self.cell.start.compare_exchange(UNBEGUN, TOO_LATE, Ordering::Acquire, Ordering::Acquire);
+        self.begin();
         let cell = self.cell.clone();
         let mut books = cell.books.lock().unwrap_or_else(PoisonError::into_inner);
         // It goes before its stream is over: what is there yet is lost with it.

@@ -45,10 +45,13 @@ pub(super) struct LinkCell {
     pub(super) names: LinkNames,
     pub(super) sender: Wait,
     pub(super) receiver: Wait,
-    /// Where on the source's timeline the link begins; `u64::MAX` before it is attached.
+    /// Where on the source's timeline the link begins; [`UNBEGUN`] before it is attached, [`TOO_LATE`] where the receiving end went
+    /// before that.
     pub(super) start: AtomicU64,
     /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
     pub(super) ahead: AtomicBool,
+    /// Even so, the sending end waits: as much waits already as may. The sending end's to say.
+    pub(super) stalled: AtomicBool,
     /// What the receiving end took.
     pub(super) taken: Tally,
     /// Chunks that were taken too late.
@@ -75,6 +78,8 @@ impl LinkCell {
 
 /// Not yet attached.
 pub(super) const UNBEGUN: u64 = u64::MAX;
+/// Never to be attached.
+pub(super) const TOO_LATE: u64 = u64::MAX - 1;
 
 /// Why a link could not be made.
 ///
@@ -126,6 +131,7 @@ pub(super) fn link(
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),
         ahead: AtomicBool::new(false),
+        stalled: AtomicBool::new(false),
         taken: Tally::default(),
         missed: AtomicU64::new(0),
         past_lost: Mutex::new(Losses::default()),
@@ -137,7 +143,7 @@ pub(super) fn link(
     let gauge = ring.gauge();
     let (producer, consumer) = ring.split();
     let outlet =
-        Outlet::new(config, producer, gauge.clone(), evicting, successors_in, controller, cell.clone());
+        Outlet::new(config, producer, gauge.clone(), evicting, successors_in, controller, cell.clone())?;
     let inlet = Inlet::new((consumer, gauge), successors_out, config.latency_ns_max, cell.clone());
     Ok((outlet, inlet, cell))
 }

@@ -2,7 +2,7 @@
 
 use super::edit::OutletChange;
 use super::inlet::Ring;
-use super::link::{LinkCell, LinkConfig, controller, ring};
+use super::link::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
 use crate::pressure::{
     BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
 };
@@ -10,7 +10,7 @@ use crate::sync::{Arc, Ordering};
 use pcmflow_core::chunk::{AudioChunk, ChunkProducer, LinkGauge, Packet};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
-use pcmflow_core::ring::Producer;
+use pcmflow_core::ring::{Producer, RingError};
 use pcmflow_core::stream::Mark;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -21,6 +21,25 @@ const RATE_WINDOW_NS: u64 = 10_000_000;
 /// So much of the stream may wait before a link that is full, where another input of a join is behind it and has nothing. What
 /// declared delays need beyond that is [refused](super::GraphError::Ahead).
 pub(super) const AHEAD_NS_MAX: u64 = 1_000_000_000;
+
+/// So many packets at the most have their place in the queue before a link from the start: what one input makes, and what a link of
+/// usual length buffers. Longer queues grow when they are needed.
+const QUEUE_MAX: usize = 256;
+
+/// A queue before a link of so many packets.
+pub(super) fn queue(packets: usize) -> Result<VecDeque<Packet>, LinkError> {
+    let wanted = packets.saturating_mul(4).min(QUEUE_MAX);
+    let mut queue = VecDeque::new();
+    let memory = |_| RingError::OutOfMemory { bytes: wanted * size_of::<Packet>() };
+    queue.try_reserve_exact(wanted).map_err(memory)?;
+    Ok(queue)
+}
+
+/// Whether a link holds up its node, as another input of a join is behind it by more than may wait.
+pub(super) enum Stall {
+    Began,
+    Ended { lasted_ns: u64 },
+}
 
 /// Sends what a node gives. Whatever is sent is taken: into the link, into a queue before it (what one input made can be more
 /// than there is room for), or given up. Whether the node should be given more input is asked before.
@@ -47,6 +66,10 @@ pub(super) struct Outlet {
     paused_until_ns: u64,
     /// Shut: what comes is given up on purpose.
     shut: bool,
+    /// It was full, with as much waiting as may, since that was looked at last.
+    held_up: bool,
+    /// Since when that is so.
+    stalled_since_ns: Option<u64>,
     /// Something was sent since the other end was notified.
     moved: bool,
     pub(super) cell: Arc<LinkCell>,
@@ -61,16 +84,16 @@ impl Outlet {
         successors: Producer<Ring>,
         controller: BackpressureController,
         cell: Arc<LinkCell>,
-    ) -> Self {
+    ) -> Result<Self, LinkError> {
         let capacity = gauge.capacity() as u64;
         let strategy = if config.strategy == Strategy::Adaptive { Strategy::Buffer } else { config.strategy };
-        Self {
+        Ok(Self {
             config,
             link: Some(link),
             gauge,
             evicting,
             // What one input makes, and what is buffered, mostly fits: then nothing is allocated while the flow runs.
-            queue: VecDeque::with_capacity(4 * config.packets),
+            queue: queue(config.packets)?,
             sent: Timeline::default(),
             successors,
             controller,
@@ -81,23 +104,31 @@ impl Outlet {
             chunk_frames: 0,
             paused_until_ns: 0,
             shut: false,
+            held_up: false,
+            stalled_since_ns: None,
             moved: false,
             cell,
-        }
+        })
     }
 
     /// Begins at this place of the timeline; before anything is sent.
     pub(super) fn begin(&mut self, position: StreamPosition) {
+        // Release: who sees the place sees nothing sent before it. Relaxed: nothing is read on the strength of it.
+        let start = &self.cell.start;
+        if start.compare_exchange(UNBEGUN, position.0, Ordering::Release, Ordering::Relaxed).is_err() {
+            // The other end went, and says in its books that it never began.
+            self.link = None;
+            return;
+        }
         self.sent = Timeline::starting_at(position);
-        // Release: who sees the place sees nothing sent before it.
-        self.cell.start.store(position.0, Ordering::Release);
         // A join waits to know it, and may hold up those who would send something.
         self.moved = true;
     }
 
     /// Whether the other end is there.
     pub(super) fn is_open(&mut self) -> bool {
-        if self.link.as_ref().is_some_and(ChunkProducer::is_closed) {
+        // Who went just before it would have come to this ring never closed it: the ring is where that end would have looked for it.
+        if self.successors.is_closed() || self.link.as_ref().is_some_and(ChunkProducer::is_closed) {
             self.link = None;
         }
         self.link.is_some()
@@ -122,7 +153,8 @@ impl Outlet {
     /// until there is room.
     pub(super) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
         // Relaxed: the wake-up carried it.
-        if self.cell.ahead.load(Ordering::Relaxed) && self.waits_ns() < AHEAD_NS_MAX {
+        let ahead = self.cell.ahead.load(Ordering::Relaxed);
+        if ahead && self.waits_ns() < AHEAD_NS_MAX {
             return Ok(());
         }
         let Some(link) = &mut self.link else { return Ok(()) };
@@ -136,7 +168,11 @@ impl Outlet {
                 (self.queue.is_empty() && link.has_room()) || (self.queue.len() as u64) < beyond
             }
         };
-        if ready { Ok(()) } else { Err(0) }
+        if ready {
+            return Ok(());
+        }
+        self.held_up |= ahead;
+        Err(0)
     }
 
     /// How much of the stream waits for room.
@@ -149,6 +185,25 @@ impl Outlet {
         let frames = first.map_or(Frames::ZERO, |first| self.sent.position() - first);
         let waits_ns = u128::from(frames.0) * u128::from(self.chunk_ns);
         waits_ns.checked_div(self.chunk_frames.into()).map_or(0, |ns| ns as u64)
+    }
+
+    /// Looks, once a poll, whether so much waits that the other end's being ahead helps no more; returns what changed.
+    pub(super) fn stall(&mut self, now_ns: u64) -> Option<Stall> {
+        let held_up = std::mem::take(&mut self.held_up);
+        match self.stalled_since_ns {
+            None if held_up => {
+                self.stalled_since_ns = Some(now_ns);
+                self.cell.stalled.store(true, Ordering::Relaxed);
+                Some(Stall::Began)
+            }
+            // Not at once: a way that holds back just as much as may wait would be told of with each chunk.
+            Some(since_ns) if self.waits_ns() < AHEAD_NS_MAX / 2 => {
+                self.stalled_since_ns = None;
+                self.cell.stalled.store(false, Ordering::Relaxed);
+                Some(Stall::Ended { lasted_ns: now_ns.saturating_sub(since_ns) })
+            }
+            _ => None,
+        }
     }
 
     /// Sends what waits, as far as there is room. At the `end` the last gap needs no room for a chunk behind it.
@@ -328,6 +383,7 @@ impl Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.flush(true);
+        self.cell.stalled.store(false, Ordering::Relaxed);
         let mut books = self.cell.books.lock().unwrap_or_else(PoisonError::into_inner);
         books.sent = Some(self.sent);
         if let Some(link) = &mut self.link {

@@ -1,9 +1,13 @@
-//! What the sending end of a link tells of how full it is: both edges of back-pressure, and what is done about it.
+//! What the sending end of a link tells of how full it is: both edges of back-pressure, what is done about it, and that a join's other
+//! input is too far behind.
 
-use super::outlet::Outlet;
-use crate::event::types::{BackpressureCleared, BackpressureDetected, StrategyChanged};
+use super::outlet::{Outlet, Stall};
+use crate::event::types::{
+    BackpressureCleared, BackpressureDetected, FailureKind, FlowRecovery, PipelineFailure, StrategyChanged,
+};
 use crate::pressure::{Change, Edge, Slow};
 use crate::task::Cx;
+use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::pressure::PressureEdge;
 
 /// Looks at the link, once a poll, and publishes what changed.
@@ -15,6 +19,20 @@ pub(super) fn tell(outlet: &mut Outlet, now_ns: u64, cx: &mut Cx<'_>) {
     if let Some(Change { from, to, reason, .. }) = change {
         let pipeline = outlet.cell.names.pipeline;
         cx.publish(pipeline, &StrategyChanged { pipeline, from, to, reason });
+    }
+    let (pipeline, module) = (outlet.cell.names.pipeline, outlet.cell.names.to);
+    match outlet.stall(now_ns) {
+        Some(Stall::Began) => {
+            let position = StreamPosition(outlet.cell.taken.read().position);
+            let kind = FailureKind::Stalled;
+            cx.publish(pipeline, &PipelineFailure { pipeline, module, kind, position });
+        }
+        Some(Stall::Ended { lasted_ns: down_ns }) => {
+            // What drops is never held up.
+            let frames_lost = Frames::ZERO;
+            cx.publish(pipeline, &FlowRecovery { pipeline, attempts: 0, frames_lost, down_ns });
+        }
+        None => {}
     }
 }
 

@@ -78,6 +78,10 @@ pub struct PipelineStatus {
     pub strategy: Strategy,
     /// It is [shut](DataFlowCoordinator::shut).
     pub shut: bool,
+    /// It is full, and its end waits for another input, which is behind by more than may wait here: a node on that way holds back more
+    /// than its [`latency_ns`](super::Ports::latency_ns) says, or stands. The node that fills this pipeline waits, and with it
+    /// everything that is behind that. More [`packets`](super::PipelineConfig::packets) help, or the true latency.
+    pub stalled: bool,
     /// Chunks that were taken later than its [`latency_ms_max`](super::PipelineConfig::latency_ms_max).
     pub missed: u64,
     /// Frames that it lost, by cause: given up because it was full, or evicted.
@@ -133,6 +137,7 @@ impl DataFlowCoordinator {
                 pressure,
                 strategy,
                 shut: entry.shut,
+                stalled: cell.stalled.load(Ordering::Relaxed),
                 missed: cell.missed.load(Ordering::Relaxed),
                 lost: cell.lost(),
             }

@@ -14,7 +14,7 @@ use pcmflow_core::chunk::{AudioChunk, ChunkMeta};
 use pcmflow_core::format::{Frames, SampleRate, StreamPosition};
 use pcmflow_core::ledger::{CutMark, Gap, LossCause, Timeline};
 use pcmflow_core::pool::{AcquireError, Miss};
-use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, PushError, RingError};
+use pcmflow_core::ring::{CircularBuffer, Consumer, Producer, RingError};
 use pcmflow_core::stream::StreamReader;
 use std::fmt;
 
@@ -68,16 +68,16 @@ impl StreamFeed {
     /// Hands it back where several wait already, or the source is gone.
     pub fn bring(&mut self, reader: StreamReader) -> Result<(), Box<StreamReader>> {
         let Some(readers) = &mut self.readers else { return Err(Box::new(reader)) };
-        // Relaxed: for the side that brings. Counted before it can be seen: whoever reads it may at once ask to give it up.
-        self.call.brought.fetch_add(1, Ordering::Relaxed);
-        let pushed = readers.push(reader).map_err(|refused| match refused {
-            PushError::Full(reader) | PushError::Closed(reader) => Box::new(reader),
-        });
-        match pushed {
-            Ok(()) => self.call.source.notify(),
-            Err(_) => drop(self.call.brought.fetch_sub(1, Ordering::Relaxed)),
+        // Only this side brings any: the room stays.
+        if readers.is_closed() || !readers.has_room(1) {
+            return Err(Box::new(reader));
         }
-        pushed
+        // Relaxed: for the side that brings. Counted before it can be seen: whoever reads it may at once ask to give it up. Never taken
+        // back: who gives up a stream meanwhile means this one. Where the source goes in this very moment, nobody looks any more.
+        self.call.brought.fetch_add(1, Ordering::Relaxed);
+        readers.push(reader).map_err(|refused| Box::new(refused.into_inner()))?;
+        self.call.source.notify();
+        Ok(())
     }
 
     /// What wakes a source that does not look by itself ([`StreamInflow::woken`]).

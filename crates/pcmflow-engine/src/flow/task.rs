@@ -62,7 +62,7 @@ pub(super) struct NodeTask {
     pub(super) inlets: Vec<(usize, Inlet)>,
     pub(super) outlets: Vec<Outlet>,
     /// Outlets that were detached, and have something to send yet.
-    leaving: Vec<Outlet>,
+    pub(super) leaving: Vec<Outlet>,
     /// What was given; by a sink, consumed.
     pub(super) given: Timeline,
     /// Where inputs ended that are over.
@@ -73,7 +73,7 @@ pub(super) struct NodeTask {
     cut: Option<(StreamPosition, Frames)>,
     /// Where the last one stood that was.
     cut_passed: Option<StreamPosition>,
-    edits: Consumer<Edit>,
+    pub(super) edits: Consumer<Edit>,
     /// None: nothing is measured.
     pub(super) meter: Option<Meter>,
     /// What a source gave last.

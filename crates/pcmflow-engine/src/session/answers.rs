@@ -139,6 +139,7 @@ impl Session {
         let status = flow.status();
         let mut table = Table::new([
             "pipeline", "priority", "strategy", "open", "fill", "capacity", "frames", "lost", "late",
+            "stalled",
         ]);
         for (name, edge) in flow.graph().edges() {
             let Some(pipeline) = status.pipelines.get(name) else { continue };
@@ -152,6 +153,7 @@ impl Session {
                 pipeline.taken.delivered.0.into(),
                 pipeline.lost.total().0.into(),
                 pipeline.missed.into(),
+                pipeline.stalled.into(),
             ]);
         }
         Answer::table(table)

@@ -106,14 +106,30 @@ impl Spawner {
     /// # Errors
     /// [`SpawnError::Full`] and [`SpawnError::Gone`]; the task is dropped.
     pub fn spawn(&self, priority: Priority, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+        self.try_spawn(priority, task).map_err(|(error, _)| error)
+    }
+
+    /// As [`spawn`](Self::spawn), but hands a task back that is refused: another executor may have a place for it.
+    ///
+    /// Not RT-safe: locks, and may allocate.
+    ///
+    /// # Errors
+    /// [`SpawnError::Full`] and [`SpawnError::Gone`], with the task.
+    pub fn try_spawn(
+        &self,
+        priority: Priority,
+        task: Box<dyn Task>,
+    ) -> Result<TaskHandle, (SpawnError, Box<dyn Task>)> {
         let state = Arc::new(AtomicU64::new(LIVES));
         let mut locked = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         let inbox = &mut *locked;
         if inbox.gone {
-            return Err(SpawnError::Gone);
+            return Err((SpawnError::Gone, task));
         }
         inbox.free.extend(core::iter::from_fn(|| inbox.freed.pop()));
-        let index = inbox.free.pop_first().ok_or(SpawnError::Full { tasks_max: self.tasks_max })?;
+        let Some(index) = inbox.free.pop_first() else {
+            return Err((SpawnError::Full { tasks_max: self.tasks_max }, task));
+        };
         let waker = Waker { shared: self.shared.clone(), index };
         if mutant("spawn-wakes-first") {
             waker.wake();
@@ -123,8 +139,8 @@ impl Spawner {
         debug_assert!(refused.is_ok(), "there is room for as many as there are places");
         // What a task does when it is dropped, and when the executor is woken, is not ours to know: never under the lock.
         drop(locked);
-        if refused.is_err() {
-            return Err(SpawnError::Gone);
+        if let Err(refused) = refused {
+            return Err((SpawnError::Gone, refused.into_inner().task));
         }
         if !mutant("spawn-wakes-first") {
             waker.wake();

@@ -316,16 +316,28 @@ impl Workers {
         Ok(Self { workers: workers.collect::<Result<_, _>>()?, brought: AtomicUsize::new(0) })
     }
 
-    /// Brings a task to the worker whose turn it is.
+    /// Brings a task to the worker whose turn it is, or else to the next one that has a place for it.
     ///
     /// Not RT-safe: locks, and may allocate.
     ///
     /// # Errors
-    /// [`SpawnError::Full`] where that worker has no place left; the task is dropped.
-    pub fn spawn(&self, priority: Priority, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
+    /// [`SpawnError::Full`] where none has a place left; the task is dropped.
+    pub fn spawn(&self, priority: Priority, mut task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
         // Relaxed: a number to choose by.
         let turn = self.brought.fetch_add(1, Ordering::Relaxed);
-        self.workers[turn % self.workers.len()].spawner.spawn(priority, task)
+        let (before, from) = self.workers.split_at(turn % self.workers.len());
+        // What the one says whose turn it was: there is one at least.
+        let mut refused = None;
+        for worker in from.iter().chain(before) {
+            match worker.spawner.try_spawn(priority, task) {
+                Ok(handle) => return Ok(handle),
+                Err((error, back)) => {
+                    refused = refused.or(Some(error));
+                    task = back;
+                }
+            }
+        }
+        Err(refused.unwrap_or(SpawnError::Gone))
     }
 
     /// The workers, each to be asked for its grant and its panics.

@@ -3,12 +3,15 @@
 use super::super::*;
 use super::witness::*;
 use crate::Priority;
+use crate::event::types::{FailureKind, FlowRecovery, PipelineFailure};
+use crate::event::{BusConfig, EventBus, Received};
 use crate::pressure::Strategy;
-use crate::task::Executor;
+use crate::task::{Executor, StepClock};
 use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::format::Frames;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 const TOTAL: u64 = 48_000;
 
@@ -147,6 +150,54 @@ fn a_way_that_is_too_long_for_the_other_is_refused_with_the_packets_that_it_need
     bench.flow.start().unwrap();
     bench.finish();
     assert_eq!(seen.lock().unwrap().frames(None), 10 * TOTAL);
+}
+
+#[test]
+fn a_way_that_holds_back_more_than_it_says_stalls_the_join_and_that_is_told() {
+    let (bus, task) = EventBus::new(BusConfig::default());
+    let (mut executor, spawner) = Executor::new(16).unwrap();
+    spawner.spawn(Priority::Critical, Box::new(task)).unwrap();
+    executor.publish_by(bus.publisher(bus.names().id("worker")).unwrap());
+    let mut bench = Bench::new();
+    let pool = bench.flow.pool().clone();
+    (bench.executor, bench.flow) = (executor, DataFlowCoordinator::new(spawner, pool));
+    let clock = Arc::new(StepClock::default());
+    bench.flow.observe(Telemetry { bus: bus.clone(), clock, meters: None }).unwrap();
+    let mut failures = bus.subscribe::<PipelineFailure>(16).unwrap();
+    let mut recovered = bus.subscribe::<FlowRecovery>(16).unwrap();
+    bench.source("source", Numbers { every_ns: 10_000_000, ..Numbers::new(mono().format, 480, 10 * TOTAL) });
+    // Two seconds, of which its ports say nothing.
+    bench.flow.add_node("holds", Ports::node(None), Box::new(Holds::default())).unwrap();
+    let join = Join::new(2, mono().format, Missing::Gap);
+    bench.flow.add_node("join", Ports::join(2, mono()), Box::new(join)).unwrap();
+    let seen = bench.witness("sink", None, 0.0);
+    bench.connect("source", "holds", Strategy::Block);
+    bench.connect("holds", "join", Strategy::Block);
+    let short = PipelineConfig { input: 1, packets: 2, ..PipelineConfig::new("source", "join") };
+    bench.flow.connect(PipelineConfig { strategy: Strategy::Block, ..short }).unwrap();
+    bench.connect("join", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    bench.run_until(900_000_000);
+    assert!(bench.flow.status().pipelines.values().all(|pipeline| !pipeline.stalled));
+    bench.run_until(5_000_000_000);
+    assert_eq!(seen.lock().unwrap().frames(None), 0);
+    let status = bench.flow.status();
+    let stalled: Vec<_> =
+        status.pipelines.iter().filter(|(_, of)| of.stalled).map(|(name, _)| name).collect();
+    assert_eq!(stalled, ["source→join.1"]);
+    let name = |name| bus.names().id(name);
+    let Some(Received::Event(told)) = failures.receive() else { panic!("it was not told") };
+    assert_eq!((told.event.pipeline, told.event.module), (name("source→join.1"), name("join")));
+    assert_eq!(told.event.kind, FailureKind::Stalled);
+    assert!(failures.receive().is_none() && recovered.receive().is_none(), "told once");
+    // Without that way it goes on.
+    bench.flow.disconnect("holds→join").unwrap();
+    bench.run_until(20_000_000_000);
+    bench.run_until(20_100_000_000);
+    let Some(Received::Event(told)) = recovered.receive() else { panic!("its end was not told") };
+    assert_eq!(told.event.pipeline, name("source→join.1"));
+    assert!(bench.flow.is_over() && bench.flow.status().pipelines.values().all(|pipeline| !pipeline.stalled));
+    assert!(seen.lock().unwrap().frames(None) > 9 * TOTAL);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod books;
 mod clock;
 mod edits;
+mod ending;
 mod everything;
 mod failures;
 mod gone;

@@ -167,3 +167,31 @@ fn a_stream_that_is_refused_does_not_count_as_brought() {
     bench.finish();
     assert_eq!(seen.lock().unwrap().frames(None), 256);
 }
+
+#[test]
+fn who_gives_a_stream_up_while_another_is_refused_does_not_mean_the_next_one() {
+    let (_writer, reader) = ring(48_000, 1);
+    let (mut feed, _source) = StreamInflow::new(reader, BlockSize::of::<128>()).unwrap();
+    let mut refused = loop {
+        if let Err(reader) = feed.bring(ring(48_000, 1).1) {
+            break reader;
+        }
+    };
+    let caller = feed.caller();
+    let last = format!("{:?}", caller);
+    caller.abandon();
+    let given_up = format!("{caller:?}");
+    assert_ne!(last, given_up);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            for _ in 0..20_000 {
+                caller.abandon();
+                let seen = format!("{caller:?}");
+                assert_eq!(seen, given_up);
+            }
+        });
+        while !other.is_finished() {
+            refused = feed.bring(*refused).unwrap_err();
+        }
+    });
+}

@@ -1,5 +1,6 @@
 //! What a task does whose node is gone: throws out what is there, tells that it is lost, and leaves its books.
 
+use super::edit::Edit;
 use super::outlet::Outlet;
 use super::task::{NodeTask, Phase, Step};
 use pcmflow_core::format::{Frames, StreamPosition};
@@ -87,7 +88,11 @@ impl Drop for NodeTask {
         // Edits that came since the last poll. What they bring goes with them, else the links' other ends would wait for ever: a ring
         // keeps what is in it until both its ends are gone.
         while let Some(edit) = self.edits.pop() {
-            drop(edit);
+            if let Edit::Attach(mut outlet) = edit
+                && self.begun
+            {
+                outlet.begin(self.given.position());
+            }
         }
         // Before the books are there: where they all are, those of the links are complete.
         self.inlets.clear();

@@ -82,7 +82,7 @@ pub(super) struct NodeTask {
     now_ns: u64,
     registered: bool,
     /// Where it begins on the timeline is known.
-    begun: bool,
+    pub(super) begun: bool,
     pool: BufferRecyclingPool,
     pub(super) cell: Arc<NodeCell>,
 }
@@ -134,10 +134,11 @@ impl NodeTask {
             match edit {
                 Edit::Attach(mut outlet) => {
                     outlet.cell.sender.register(cx.waker());
+                    // Also where nothing follows: then it begins where all ends.
+                    if self.begun {
+                        outlet.begin(self.given.position());
+                    }
                     if self.phase != Phase::Ending {
-                        if self.begun {
-                            outlet.begin(self.given.position());
-                        }
                         self.outlets.push(*outlet);
                     }
                 }

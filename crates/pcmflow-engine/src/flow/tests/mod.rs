@@ -15,6 +15,7 @@ mod model;
 mod paths;
 mod postings;
 mod refused;
+mod starving;
 mod streams;
 mod watch;
 mod witness;

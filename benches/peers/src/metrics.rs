@@ -11,18 +11,22 @@ use crate::floors::METRICS_PERCENT;
 use crate::harness::{Cores, Random, pin};
 use crate::system::thread_seconds;
 use crate::table::Summary;
+use pcmflow::core::block::BlockSize;
 use pcmflow::core::chunk::{AudioChunk, ChunkMeta};
-use pcmflow::core::format::{SampleRate, StreamFormat};
+use pcmflow::core::format::{Frames, SampleRate, StreamFormat};
 use pcmflow::core::health::HealthConfig;
 use pcmflow::core::pool::{BufferRecyclingPool, Miss, PoolConfig};
+use pcmflow::core::stream::{Overflow, StreamConfig, StreamWriter, stream};
 use pcmflow::engine::Priority;
+use pcmflow::engine::config::Config;
 use pcmflow::engine::event::{BusConfig, EventBus, NameId};
 use pcmflow::engine::flow::{
     DataFlowCoordinator, FlowMonitor, Inflow, Inflowed, Node, NodeError, Out, PipelineConfig, Ports,
-    Telemetry,
+    StreamFeed, StreamInflow, Telemetry,
 };
 use pcmflow::engine::metrics::{Rule, Sampler};
 use pcmflow::engine::pressure::Strategy;
+use pcmflow::engine::session::Session;
 use pcmflow::engine::task::{Clock, Executor, Rest, StepClock};
 use pcmflow::engine::transform::Shape;
 use pcmflow::io::{Source, SynthSpec, synth::Signal};
@@ -31,7 +35,7 @@ use pcmflow::pitch::PitchConfig;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// What is measured of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,7 @@ enum Metrics {
     Off,
     /// Only the meters count.
     Meters,
-    /// Meters, and a look for trouble by all rules ten times a second: what a session does.
+    /// A session that ticks ten times a second and tells what is new, as the program's does.
     On,
     /// All figures of everything, ten times a second: what somebody may ask for who watches.
     Figures,
@@ -56,6 +60,8 @@ struct Row {
     channels: u32,
     /// Seconds of audio in a run.
     seconds: u64,
+    /// The source reads a ring that a device fills, as the program's does.
+    ring: bool,
     sink: fn() -> Sink,
 }
 
@@ -66,6 +72,7 @@ const ROWS: &[Row] = &[
         frames: 128,
         channels: 2,
         seconds: 10,
+        ring: false,
         sink: resampled,
     },
     Row {
@@ -74,6 +81,7 @@ const ROWS: &[Row] = &[
         frames: 480,
         channels: 2,
         seconds: 10,
+        ring: false,
         sink: resampled,
     },
     Row {
@@ -82,6 +90,7 @@ const ROWS: &[Row] = &[
         frames: 1024,
         channels: 1,
         seconds: 60,
+        ring: true,
         sink: pitched,
     },
 ];
@@ -176,49 +185,77 @@ impl Row {
         let mut flow = DataFlowCoordinator::new(spawner, pool);
         // What waits in the resampler is some blocks old: no trouble here.
         let limits = HealthConfig { latency_limit_ns: 100_000_000, ..HealthConfig::default() };
-        let meters = (metrics != Metrics::Off).then_some(limits);
-        flow.observe(Telemetry { bus: bus.clone(), clock: clock.clone(), meters }).expect("memory");
-        for number in 0..self.flows {
-            let Sink { node, wants, samples } = (self.sink)();
-            let (source, sink) = (format!("source {number}"), format!("sink {number}"));
-            let from = format(self.channels);
-            let paced =
-                Paced { format: from, frames: self.frames, samples, due_ns: 0, random: Random::new(number) };
-            flow.add_source(&source, Shape::new(from), false, Box::new(paced)).expect("a new name");
-            flow.add_node(&sink, Ports::sink(wants.map(Shape::new)), node).expect("a new name");
-            let pipeline =
-                PipelineConfig { strategy: Strategy::Block, ..PipelineConfig::new(&source, &sink) };
-            flow.connect(pipeline).expect("a pipeline that can be");
-        }
-        flow.start().expect("room for all tasks");
+        let mut session = None;
+        let flow = if metrics == Metrics::On {
+            let mut config = Config::default();
+            config.flow.latency_ms_max = limits.latency_limit_ns / 1_000_000;
+            let session =
+                session.insert(Session::new(flow, bus.clone(), clock.clone(), config).expect("memory"));
+            session.flow()
+        } else {
+            let meters = (metrics != Metrics::Off).then_some(limits);
+            flow.observe(Telemetry { bus: bus.clone(), clock: clock.clone(), meters }).expect("memory");
+            Arc::new(Mutex::new(flow))
+        };
+        let lock = || flow.lock().expect("nobody panics");
+        self.fill(&mut lock());
         let mut monitor =
             FlowMonitor::new(Sampler::INTERVAL_NS, Rule::defaults(), 0).expect("usual settings");
+        match &mut session {
+            Some(session) => session.start().expect("room for all tasks"),
+            None => lock().start().expect("room for all tasks"),
+        }
+        // Looks, and says when that is due again.
+        let mut look = |now_ns| match (&mut session, metrics) {
+            (Some(session), _) => {
+                session.tick();
+                black_box(session.tell());
+                session.due_ns()
+            }
+            (None, Metrics::Figures) => {
+                black_box(monitor.sample(now_ns, &mut lock(), &BTreeMap::new(), bus.snapshot()));
+                monitor.due_ns()
+            }
+            _ => u64::MAX,
+        };
         // The first second fills pools and caches.
-        drive(&mut executor, &clock, &mut flow, &mut monitor, &bus, metrics, 1);
+        drive(&mut executor, &clock, &mut look, 1);
         let before = thread_seconds();
-        drive(&mut executor, &clock, &mut flow, &mut monitor, &bus, metrics, 1 + seconds);
+        drive(&mut executor, &clock, &mut look, 1 + seconds);
         let took = thread_seconds() - before;
-        let status = flow.status();
+        let status = lock().status();
         let frames = (1 + seconds) * 48_000;
         for number in 0..self.flows {
             let delivered = status.nodes[&format!("sink {number}")].given.delivered.0;
             // The filter holds some, and the last block may not be due.
             assert!(delivered + 2048 > frames, "{delivered} of {frames} frames came");
         }
-        (took, monitor.alerts())
+        let alerts = session.as_mut().map_or(0, |session| session.look().alerts.len());
+        (took, alerts)
+    }
+
+    /// Adds every source, its sink, and the pipeline between them.
+    fn fill(&self, flow: &mut DataFlowCoordinator) {
+        for number in 0..self.flows {
+            let Sink { node, wants, samples } = (self.sink)();
+            let (source, sink) = (format!("source {number}"), format!("sink {number}"));
+            let from = format(self.channels);
+            let paced =
+                Paced { format: from, frames: self.frames, samples, due_ns: 0, random: Random::new(number) };
+            let inflow: Box<dyn Inflow> =
+                if self.ring { Box::new(Ringed::new(paced)) } else { Box::new(paced) };
+            flow.add_source(&source, Shape::new(from), false, inflow).expect("a new name");
+            flow.add_node(&sink, Ports::sink(wants.map(Shape::new)), node).expect("a new name");
+            let pipeline =
+                PipelineConfig { strategy: Strategy::Block, ..PipelineConfig::new(&source, &sink) };
+            flow.connect(pipeline).expect("a pipeline that can be");
+        }
     }
 }
 
 /// Until so many seconds have passed by the clock.
-fn drive(
-    executor: &mut Executor,
-    clock: &StepClock,
-    flow: &mut DataFlowCoordinator,
-    monitor: &mut FlowMonitor,
-    bus: &EventBus,
-    metrics: Metrics,
-    seconds: u64,
-) {
+fn drive(executor: &mut Executor, clock: &StepClock, look: &mut dyn FnMut(u64) -> u64, seconds: u64) {
+    let mut look_ns = 0;
     loop {
         match executor.run(clock) {
             Rest::No => continue,
@@ -226,15 +263,8 @@ fn drive(
             _ => break,
         }
         let now_ns = clock.now_ns();
-        if monitor.due_ns() > now_ns {
-            continue;
-        }
-        match metrics {
-            Metrics::Off | Metrics::Meters => {}
-            Metrics::On => monitor.watch(now_ns, flow),
-            Metrics::Figures => {
-                black_box(monitor.sample(now_ns, flow, &BTreeMap::new(), bus.snapshot()));
-            }
+        if look_ns <= now_ns {
+            look_ns = look(now_ns);
         }
     }
 }
@@ -267,6 +297,43 @@ impl Inflow for Paced {
         out.chunk(AudioChunk::new(buffer.into_shared(), meta)?);
         self.due_ns = (position.0 + self.frames) * 1_000_000 / 48;
         Ok(Inflowed::More)
+    }
+}
+
+/// A ring that is filled as [`Paced`] would give its blocks, and the source that reads it.
+struct Ringed {
+    device: Paced,
+    position: u64,
+    writer: StreamWriter,
+    inflow: StreamInflow,
+    _feed: StreamFeed,
+}
+
+impl Ringed {
+    fn new(device: Paced) -> Self {
+        let (format, capacity) = (device.format, Frames(8 * device.frames));
+        let config =
+            StreamConfig { format, capacity, quantum: Frames(device.frames), overflow: Overflow::DropNewest };
+        let (writer, reader, _) = stream(config).expect("memory");
+        let (feed, inflow) = StreamInflow::new(reader, BlockSize::of::<1024>()).expect("memory");
+        Self { device, position: 0, writer, inflow, _feed: feed }
+    }
+}
+
+impl Inflow for Ringed {
+    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+        let (now_ns, device) = (out.now_ns(), &mut self.device);
+        while device.due_ns <= now_ns {
+            let length = device.frames as usize * device.format.channels.get();
+            let at = self.position as usize * device.format.channels.get() % device.samples.len();
+            let samples =
+                device.samples.get(at..at + length).ok_or("the signal is no whole number of blocks")?;
+            let written = self.writer.write(samples, now_ns.saturating_sub(device.random.below(1_000_000)));
+            assert_eq!(written.accepted, Frames(device.frames));
+            self.position += device.frames;
+            device.due_ns = self.position * 1_000_000 / 48;
+        }
+        self.inflow.poll(out)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::books::{NodeBooks, Tally};
 use super::meet::Followed;
 use crate::event::NameId;
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{Settled, Timeline};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,8 @@ pub(super) struct NodeCell {
     /// The node's name, in events.
     pub(super) id: NameId,
     state: AtomicU64,
+    /// A source has no stream now: nothing is due behind it.
+    pub(super) rests: AtomicBool,
     pub(super) given: Tally,
     /// The last cut that was compared, its position plus one.
     settled: AtomicU64,

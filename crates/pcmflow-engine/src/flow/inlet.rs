@@ -218,6 +218,7 @@ impl Inlet {
     /// Throws out what is there, under `cause`; returns whether the other end went and nothing will come any more.
     pub(super) fn drain(&mut self, cause: LossCause, mut on_gap: impl FnMut(Gap)) -> bool {
         self.ready.clear();
+        self.news.rest();
         loop {
             let closed = self.link.is_closed();
             self.begin();

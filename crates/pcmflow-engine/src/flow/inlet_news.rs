@@ -5,8 +5,8 @@ use crate::event::types::{DataFlowEnded, DataFlowStarted, DeadlineMissed, GapOpe
 use crate::metrics::{Meter, Starved};
 use crate::task::Cx;
 use pcmflow_core::chunk::ChunkMeta;
-use pcmflow_core::format::Frames;
-use pcmflow_core::ledger::{Gap, Timeline};
+use pcmflow_core::format::{Frames, SampleRate};
+use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 
 /// So many times a chunk's own duration may pass before the next one counts as overdue.
 const PATIENCE: u64 = 2;
@@ -18,12 +18,25 @@ pub(super) struct InletNews {
     pub(super) meter: Option<Meter>,
     /// When the first chunk was taken.
     started_ns: Option<u64>,
-    /// When the last chunk was taken, how many frames it had, and how many of them are a second.
-    last: Option<(u64, u64, u32)>,
+    /// Of the last chunk; none before the first, and when nothing more is to come.
+    last: Option<Last>,
     /// The last chunk was late: a run of late ones is one event.
     late: bool,
     /// What the link itself has lost, as far as it was told.
     lost: Frames,
+}
+
+/// What the last chunk says of the next.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// Its own frames, those of the source that it stands for, and how long that is. Kept, as almost all chunks are alike and a division
+    /// takes as long as the rest.
+    frames: Frames,
+    span: Frames,
+    rate: SampleRate,
+    lasts_ns: u64,
+    /// When the next one is due at the latest.
+    due_ns: u64,
 }
 
 impl InletNews {
@@ -63,23 +76,38 @@ impl InletNews {
             meter.health.deadline_missed();
         }
         let rate = meta.format.rate;
-        if let Some((last_ns, last_frames, hz)) = self.last.replace((now_ns, frames.0, rate.hz())) {
-            // Multiplied out, as almost no chunk is overdue, and a division takes as long as the rest.
-            let patience = u128::from(PATIENCE) * u128::from(last_frames) * 1_000_000_000;
-            if u128::from(now_ns.saturating_sub(last_ns)) * u128::from(hz) > patience {
-                let lasts_ns = rate.frames_to_ns(frames);
-                let overdue_ns = last_ns.saturating_add((patience / u128::from(hz)) as u64);
-                // A chunk that was complete long ago waited here; else it is what is before this link that was empty.
-                let waited_ns = now_ns.saturating_sub(meta.complete_ns);
-                meter.starved(Starved::cause(waited_ns > PATIENCE * lasts_ns, true), overdue_ns);
-                meter.fed(now_ns);
-            }
+        let alike = self.last.filter(|last| last.frames == frames && last.rate == rate);
+        let lasts_ns = alike.map_or_else(|| rate.frames_to_ns(frames), |last| last.lasts_ns);
+        if let Some(last) = self.last.filter(|last| now_ns > last.due_ns) {
+            // A chunk that was complete long ago waited here; else it is what is before this link that was empty.
+            let waited_ns = now_ns.saturating_sub(meta.complete_ns);
+            let cause = Starved::cause(waited_ns > PATIENCE * lasts_ns);
+            meter.starved(cause, now_ns - last.due_ns);
+        }
+        let due_ns = now_ns.saturating_add(PATIENCE * lasts_ns);
+        meter.due(due_ns);
+        self.last = Some(Last { frames, span, rate, lasts_ns, due_ns });
+    }
+
+    /// Nothing more is to come.
+    pub(super) fn rest(&mut self) {
+        self.last = None;
+        if let Some(meter) = &mut self.meter {
+            meter.due(0);
         }
     }
 
     /// A gap came by; `lost` is what this link has lost so far.
     pub(super) fn lost(&mut self, gap: Gap, lost: Frames, cx: &mut Cx<'_>) {
         let here = lost - std::mem::replace(&mut self.lost, lost);
+        // What was never sent, or given up on purpose, is not missed here for as long as it lasts.
+        if let (Some(last), Some(meter)) = (&mut self.last, &mut self.meter)
+            && (here == Frames::ZERO || gap.cause == LossCause::Shed)
+        {
+            let ns = u128::from(last.lasts_ns) * u128::from(gap.frames.0) / u128::from(last.span.0.max(1));
+            last.due_ns = last.due_ns.saturating_add(u64::try_from(ns).unwrap_or(u64::MAX));
+            meter.due(last.due_ns);
+        }
         if here == Frames::ZERO {
             return;
         }
@@ -96,5 +124,6 @@ impl InletNews {
         let (pipeline, frames, frames_lost) = (self.pipeline, taken.delivered(), taken.lost().total());
         let duration_ns = now_ns.saturating_sub(self.started_ns.unwrap_or(now_ns));
         cx.publish(pipeline, &DataFlowEnded { pipeline, frames, frames_lost, duration_ns });
+        self.rest();
     }
 }

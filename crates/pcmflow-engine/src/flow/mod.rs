@@ -62,6 +62,7 @@ mod monitor;
 mod node;
 mod outlet;
 mod outlet_news;
+mod overdue;
 mod pipeline;
 mod status;
 mod stream_inflow;

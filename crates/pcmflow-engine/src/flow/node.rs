@@ -5,6 +5,7 @@ use super::outlet::Outlet;
 use crate::event::types::{FormatChanged, GapOpened, SourceStarted};
 use crate::event::{Event, NameId, Publisher};
 use crate::metrics::Meter;
+use crate::sync::{AtomicBool, Ordering};
 use crate::task::{Clock, Waker};
 use pcmflow_core::chunk::AudioChunk;
 use pcmflow_core::format::{Frames, StreamFormat, StreamPosition};
@@ -167,6 +168,8 @@ pub struct Out<'a> {
     /// When this poll began or the last packet was taken.
     pub(super) at_ns: u64,
     pub(super) role: Role,
+    /// Whether nothing is due from a source.
+    pub(super) rests: &'a AtomicBool,
     /// What a source gave last.
     pub(super) format: &'a mut Option<StreamFormat>,
 }
@@ -191,6 +194,9 @@ impl Out<'_> {
         let meta = chunk.meta();
         if self.role == Role::Source && *self.format != Some(meta.format) {
             self.announce(meta.format, meta.position);
+        }
+        if self.role == Role::Source && self.rests.load(Ordering::Relaxed) {
+            self.rests.store(false, Ordering::Relaxed);
         }
         let (span, latency_ns) = (chunk.span(), self.at_ns.saturating_sub(meta.timestamp_ns));
         if let Some(meter) = &self.meter {
@@ -228,6 +234,14 @@ impl Out<'_> {
         for outlet in self.outlets.iter_mut() {
             outlet.gap(gap);
         }
+    }
+
+    /// A source has no stream now, until its next chunk: whoever is behind it misses nothing meanwhile.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn rest(&mut self) {
+        // Relaxed: for whoever looks from time to time.
+        self.rests.store(true, Ordering::Relaxed);
     }
 
     /// Sends the books of each link along with the frames, to be compared at its other end: a source does so from time to time,

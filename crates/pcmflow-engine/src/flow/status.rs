@@ -148,6 +148,12 @@ impl DataFlowCoordinator {
         }
     }
 
+    /// What a node failed with, if it did.
+    pub(crate) fn failure(&self, name: &str) -> Option<String> {
+        let cell = &self.nodes.get(name)?.cell;
+        (cell.state() == State::Failed).then(|| cell.error().unwrap_or_else(|| "it failed".to_owned()))
+    }
+
     /// The books of everything that is over; of what still runs, that they are not closed. What was removed has `#` and a number
     /// behind its name; of that, only the latest are kept by name ([`FlowBooks::folded`]).
     ///

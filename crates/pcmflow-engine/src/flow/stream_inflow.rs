@@ -264,6 +264,7 @@ impl StreamInflow {
     fn follow(&mut self, out: &mut Out<'_>) -> Inflowed {
         let closed = self.readers.is_closed();
         let Some(reader) = self.readers.pop() else {
+            out.rest();
             return if closed { Inflowed::End } else { self.wait(out, LOOK_NS_MAX) };
         };
         self.before = self.last.take().or(self.before);

@@ -204,8 +204,8 @@ impl NodeTask {
         };
         let at_ns = *now_ns;
         let (clock, waker, events) = (cx.clock, cx.waker, cx.events.as_deref_mut());
-        let (id, meter) = (cell.id, meter.as_mut());
-        (work, Out { outlets, given, pool, clock, waker, events, meter, id, at_ns, role, format })
+        let (id, rests, meter) = (cell.id, &cell.rests, meter.as_mut());
+        (work, Out { outlets, given, pool, clock, waker, events, meter, id, at_ns, role, rests, format })
     }
 
     /// Calls the node; where it fails, enters that. Returns whether it did what it should.

@@ -80,7 +80,7 @@ pub struct FlowFigures {
     pub dropped_ppm: u64,
     /// Moments without room.
     pub overruns: u64,
-    /// Moments without data.
+    /// Moments without data: each span of [starvation](Self::starved) is one.
     pub underruns: u64,
     /// Failed operations.
     pub errors: u64,
@@ -94,7 +94,8 @@ pub struct FlowFigures {
     pub busy_ppm: u64,
     /// From capture, or request, to here.
     pub latency: LatencyFigures,
-    /// Spans in which nothing was moved, for those causes that occurred.
+    /// Spans in which nothing was moved though it was due, for those causes that occurred: those that ended in this time, and the
+    /// one under way at its end.
     pub starved: BTreeMap<Starved, Starvation>,
     /// The health score, 0 to 100: see [`health`](pcmflow_core::health).
     pub score: u8,
@@ -103,13 +104,22 @@ pub struct FlowFigures {
 impl FlowFigures {
     /// What happened between two readings of one meter, `duration_ns` apart.
     pub(super) fn between(earlier: &Reading, now: &Reading, duration_ns: u64) -> Self {
-        let health = HealthFigures { duration_ns, ..now.health.since(&earlier.health) };
         let busy_ns = now.busy_ns.saturating_sub(earlier.busy_ns);
         let starved = Starved::ALL.into_iter().zip(now.starved.iter().zip(&earlier.starved));
         let starved = starved.map(|(cause, (now, earlier))| {
             let ns = now.ns.saturating_sub(earlier.ns);
             (cause, Starvation { episodes: now.episodes.saturating_sub(earlier.episodes), ns })
         });
+        let mut starved: BTreeMap<_, _> = starved.collect();
+        // The one under way is in every span that ends now, however long ago it began.
+        if let Some(starved) = now.starving.and_then(|cause| starved.get_mut(&cause)) {
+            starved.episodes += 1;
+        }
+        starved.retain(|_, starved| *starved != Starvation::default());
+        let health = now.health.since(&earlier.health);
+        let episodes = starved.values().map(|starved| starved.episodes);
+        let underruns = episodes.fold(health.underruns, u64::saturating_add);
+        let health = HealthFigures { duration_ns, underruns, ..health };
         Self {
             duration_ns,
             chunks: health.blocks(),
@@ -126,7 +136,7 @@ impl FlowFigures {
             busy_ns,
             busy_ppm: per(busy_ns, duration_ns, 1_000_000),
             latency: LatencyFigures::from(&health.latency),
-            starved: starved.filter(|(_, starved)| *starved != Starvation::default()).collect(),
+            starved,
             score: health.score(now.config),
         }
     }

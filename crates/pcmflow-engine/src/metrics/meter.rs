@@ -7,38 +7,31 @@ use crate::sync::{Arc, AtomicU64, Ordering};
 use pcmflow_core::health::{BufferHealthMonitor, HealthConfig, HealthError, HealthFigures, HealthRecorder};
 use serde::{Deserialize, Serialize};
 
-/// Why a task that was polled moved nothing.
+/// Why nothing was moved though it was due.
 ///
 /// ```
 /// use pcmflow_engine::metrics::Starved;
-/// assert_eq!(Starved::cause(true, true), Starved::NotMoved);
-/// assert_eq!(Starved::cause(false, true).name(), "upstream_empty");
-/// assert_eq!(Starved::cause(false, false), Starved::Idle);
+/// assert_eq!(Starved::cause(true), Starved::NotMoved);
+/// assert_eq!(Starved::cause(false).name(), "upstream_empty");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Starved {
-    /// Data is due, and did not come.
+    /// Data did not come.
     UpstreamEmpty,
     /// Data waits, and was not moved.
     NotMoved,
-    /// Nothing waits and nothing is due: no trouble.
-    Idle,
 }
 
 impl Starved {
     /// All of them.
-    pub const ALL: [Starved; 3] = [Self::UpstreamEmpty, Self::NotMoved, Self::Idle];
+    pub const ALL: [Starved; 2] = [Self::UpstreamEmpty, Self::NotMoved];
 
-    /// The cause, from whether data waits upstream and whether it is due.
+    /// The cause, from whether data waits.
     ///
     /// RT-safe: wait-free, no allocation.
-    pub const fn cause(waiting: bool, due: bool) -> Self {
-        match (waiting, due) {
-            (true, _) => Self::NotMoved,
-            (false, true) => Self::UpstreamEmpty,
-            (false, false) => Self::Idle,
-        }
+    pub const fn cause(waiting: bool) -> Self {
+        if waiting { Self::NotMoved } else { Self::UpstreamEmpty }
     }
 
     /// One lower-case word for machines.
@@ -48,27 +41,26 @@ impl Starved {
         match self {
             Self::UpstreamEmpty => "upstream_empty",
             Self::NotMoved => "not_moved",
-            Self::Idle => "idle",
         }
     }
 }
 
-/// How often and how long a task moved nothing for one cause.
+/// How often and how long nothing was moved for one cause.
 ///
 /// ```
 /// use pcmflow_core::health::HealthConfig;
 /// use pcmflow_engine::metrics::{Meter, Starvation, Starved};
 /// let (mut meter, mut reader) = Meter::new(HealthConfig::default(), 0)?;
-/// meter.starved(Starved::NotMoved, 100);
-/// let [_, not_moved, _] = reader.read(150).starved; // it is not over yet
+/// meter.starved(Starved::NotMoved, 50);
+/// let [_, not_moved] = reader.read(150).starved;
 /// assert_eq!(not_moved, Starvation { episodes: 1, ns: 50 });
 /// # Ok::<(), pcmflow_core::health::HealthError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Starvation {
-    /// How often it began.
+    /// How many spans there were: of a [`Reading`] those that are over, of [figures](super::FlowFigures) also the one under way.
     pub episodes: u64,
-    /// How long it lasted in all, the episode under way included.
+    /// How long they lasted in all, the one under way included.
     pub ns: u64,
 }
 
@@ -79,12 +71,12 @@ struct Counters {
     busy_ns: AtomicU64,
     depth: AtomicU64,
     depth_high: AtomicU64,
-    /// Of the episodes that began, and of those that ended, by cause.
+    /// Of the episodes that are over, by cause.
     episodes: [AtomicU64; Starved::ALL.len()],
     starved_ns: [AtomicU64; Starved::ALL.len()],
-    /// The episode under way: when it began, times 4, plus its cause + 1; 0 when there is none. One word, so that the two
-    /// belong together.
-    starving: AtomicU64,
+    /// When the next chunk is due at the latest; 0: none is. Whoever looks finds out by it that nothing comes: whoever
+    /// waits for it can't tell.
+    due_ns: AtomicU64,
 }
 
 /// Counts what goes through a link or a node. One task's, hence not `Clone`.
@@ -96,12 +88,12 @@ struct Counters {
 /// meter.health.block(128, 2_000_000);
 /// meter.depth(3);
 /// meter.depth(1);
-/// meter.starved(Starved::UpstreamEmpty, 1_000);
-/// meter.starved(Starved::UpstreamEmpty, 2_000); // still the same episode
-/// meter.fed(5_000);
+/// meter.starved(Starved::UpstreamEmpty, 4_000); // that is over
+/// meter.due(5_000);
 /// let reading = reader.read(6_000);
 /// assert_eq!((reading.health.frames, reading.depth, reading.depth_high), (128, 1, 3));
-/// assert_eq!((reading.starved[0].episodes, reading.starved[0].ns), (1, 4_000));
+/// assert_eq!((reading.starved[0].episodes, reading.starved[0].ns), (1, 5_000));
+/// assert_eq!(reading.starving, Some(Starved::UpstreamEmpty)); // again
 /// # Ok::<(), pcmflow_core::health::HealthError>(())
 /// ```
 #[derive(Debug)]
@@ -113,7 +105,6 @@ pub struct Meter {
     busy_ns: u64,
     depth: u64,
     depth_high: u64,
-    starving: Option<(Starved, u64)>,
 }
 
 /// Only the meter writes, and it takes `&mut`, so that load and store are as good as one step. Relaxed: each counter
@@ -140,8 +131,9 @@ impl Meter {
             started_ns: now_ns,
             troubles: 0,
             uneasy_until_ns: 0,
+            starves_by: Some(Starved::UpstreamEmpty),
         };
-        Ok((Self { health, counters, busy_ns: 0, depth: 0, depth_high: 0, starving: None }, reader))
+        Ok((Self { health, counters, busy_ns: 0, depth: 0, depth_high: 0 }, reader))
     }
 
     /// Counts time spent on work.
@@ -168,32 +160,25 @@ impl Meter {
         }
     }
 
-    /// Says that nothing was moved, and why. The first time, and when it is for another cause than before, an episode
-    /// begins.
+    /// Says when the next chunk is due at the latest; 0: none is. Past that an episode is under way, for whoever looks.
     ///
     /// RT-safe: wait-free, no allocation.
     #[inline]
-    pub fn starved(&mut self, cause: Starved, now_ns: u64) {
-        if self.starving.is_some_and(|(before, _)| before == cause) {
-            return;
-        }
-        self.fed(now_ns);
-        self.starving = Some((cause, now_ns));
-        if let Some(episodes) = self.counters.episodes.get(cause as usize) {
-            add(episodes, 1);
-        }
-        self.counters.starving.store((now_ns << 2) | (cause as u64 + 1), Ordering::Relaxed);
+    pub fn due(&mut self, at_ns: u64) {
+        self.counters.due_ns.store(at_ns, Ordering::Relaxed);
     }
 
-    /// Says that something was moved: the episode under way, if there is one, is over.
+    /// Counts an episode that is over: for so long nothing was moved.
     ///
     /// RT-safe: wait-free, no allocation.
     #[inline]
-    pub fn fed(&mut self, now_ns: u64) {
-        let Some((cause, since_ns)) = self.starving.take() else { return };
-        self.counters.starving.store(0, Ordering::Relaxed);
-        if let Some(starved_ns) = self.counters.starved_ns.get(cause as usize) {
-            add(starved_ns, now_ns.saturating_sub(since_ns));
+    pub fn starved(&mut self, cause: Starved, ns: u64) {
+        let Counters { episodes, starved_ns, .. } = &*self.counters;
+        if let (Some(episodes), Some(starved_ns)) =
+            (episodes.get(cause as usize), starved_ns.get(cause as usize))
+        {
+            add(episodes, 1);
+            add(starved_ns, ns);
         }
     }
 }
@@ -225,6 +210,8 @@ pub struct Reading {
     pub depth_high: u64,
     /// By cause, in the order of [`Starved::ALL`].
     pub starved: [Starvation; Starved::ALL.len()],
+    /// Why nothing was moved when it was read, where something was due.
+    pub starving: Option<Starved>,
 }
 
 impl Reading {
@@ -240,6 +227,7 @@ impl Reading {
             depth: 0,
             depth_high: 0,
             starved: Default::default(),
+            starving: None,
         }
     }
 }
@@ -263,6 +251,8 @@ pub struct MeterReader {
     troubles: u64,
     /// Until then what went wrong may be in a window.
     uneasy_until_ns: u64,
+    /// What it means that something is overdue: nothing, where none is due.
+    starves_by: Option<Starved>,
 }
 
 impl MeterReader {
@@ -270,8 +260,24 @@ impl MeterReader {
     /// kept and by that between two looks, does not begin before it then.
     const UNEASY_NS: u64 = 13_000_000_000;
 
+    /// Whether the next chunk is overdue.
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn is_overdue(&self, now_ns: u64) -> bool {
+        let due_ns = self.counters.due_ns.load(Ordering::Relaxed);
+        due_ns != 0 && now_ns > due_ns
+    }
+
+    /// Says why the chunk that [is overdue](Self::is_overdue) does not come; none: it is not missed, whatever the meter says. Unless
+    /// told, [`Starved::UpstreamEmpty`].
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn starves_by(&mut self, cause: Option<Starved>) {
+        self.starves_by = cause;
+    }
+
     /// Whether nothing went wrong lately: in the last 10 s, and longer, there was no trouble that counts for the
-    /// [score](pcmflow_core::health), no starvation but for idleness, and no latency of `below_ppm` of the limit or more. Takes a
+    /// [score](pcmflow_core::health), no starvation, and no latency of `below_ppm` of the limit or more. Takes a
     /// look at few counters, so that it can be asked often. For one who looks about every second at least, always with the same bound.
     ///
     /// Not RT-safe: meant for the task that samples.
@@ -279,11 +285,11 @@ impl MeterReader {
         let latency_ns = u128::from(self.config.latency_limit_ns) * u128::from(below_ppm);
         let latency_ns = u64::try_from(latency_ns.div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let mut troubles = self.monitor.troubles(latency_ns);
-        for cause in [Starved::UpstreamEmpty, Starved::NotMoved] {
-            let episodes = self.counters.episodes.get(cause as usize);
-            troubles = troubles.wrapping_add(episodes.map_or(0, |count| count.load(Ordering::Relaxed)));
+        for episodes in &self.counters.episodes {
+            troubles = troubles.wrapping_add(episodes.load(Ordering::Relaxed));
         }
-        if std::mem::replace(&mut self.troubles, troubles) != troubles {
+        let is_starving = self.starves_by.is_some() && self.is_overdue(now_ns);
+        if std::mem::replace(&mut self.troubles, troubles) != troubles || is_starving {
             self.uneasy_until_ns = now_ns.saturating_add(Self::UNEASY_NS);
         }
         now_ns >= self.uneasy_until_ns
@@ -295,16 +301,15 @@ impl MeterReader {
     pub fn read(&mut self, now_ns: u64) -> Reading {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &*self.counters;
-        let starving = get(&counters.starving);
+        let due_ns = get(&counters.due_ns);
         let mut starved: [Starvation; Starved::ALL.len()] = Default::default();
         for ((starved, episodes), ns) in starved.iter_mut().zip(&counters.episodes).zip(&counters.starved_ns)
         {
             *starved = Starvation { episodes: get(episodes), ns: get(ns) };
         }
-        let cause = (starving & 3).checked_sub(1).and_then(|cause| starved.get_mut(cause as usize));
-        if let Some(starved) = cause {
-            // The top two bits did not fit: true for the first 146 years of the clock.
-            starved.ns = starved.ns.saturating_add(now_ns.saturating_sub(starving >> 2));
+        let starving = self.starves_by.filter(|_| due_ns != 0 && now_ns > due_ns);
+        if let Some(starved) = starving.and_then(|cause| starved.get_mut(cause as usize)) {
+            starved.ns = starved.ns.saturating_add(now_ns - due_ns);
         }
         Reading {
             started_ns: self.started_ns,
@@ -314,6 +319,7 @@ impl MeterReader {
             depth: get(&counters.depth),
             depth_high: get(&counters.depth_high),
             starved,
+            starving,
         }
     }
 }
@@ -323,29 +329,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn episodes_by_table() {
-        use Starved::{Idle, NotMoved, UpstreamEmpty};
+    fn an_episode_is_under_way_from_when_a_chunk_is_due_until_the_next_is_due_later() {
+        use Starved::{NotMoved, UpstreamEmpty};
         let (mut meter, mut reader) = Meter::new(HealthConfig::default(), 0).unwrap();
-        // time, what is said; then episodes and time by cause, one nanosecond later
-        let table = [
-            (10, None, [(0, 0), (0, 0), (0, 0)]),
-            (20, Some(UpstreamEmpty), [(1, 1), (0, 0), (0, 0)]),
-            (30, Some(UpstreamEmpty), [(1, 11), (0, 0), (0, 0)]),
-            (40, Some(NotMoved), [(1, 20), (1, 1), (0, 0)]), // another cause is another episode
-            (50, None, [(1, 20), (1, 10), (0, 0)]),
-            (60, None, [(1, 20), (1, 10), (0, 0)]),
-            (70, Some(Idle), [(1, 20), (1, 10), (1, 1)]),
-            (65, None, [(1, 20), (1, 10), (1, 0)]), // a clock that goes back
-            (80, Some(UpstreamEmpty), [(2, 21), (1, 10), (1, 0)]),
-        ];
-        for (now_ns, said, expected) in table {
-            match said {
-                Some(cause) => meter.starved(cause, now_ns),
-                None => meter.fed(now_ns),
-            }
-            let told = reader.read(now_ns + 1).starved.map(|starved| (starved.episodes, starved.ns));
-            assert_eq!(told, expected, "at {now_ns}");
-        }
+        let mut told = |now_ns| {
+            let Reading { starved, starving, .. } = reader.read(now_ns);
+            assert_eq!(starving.is_some(), reader.is_overdue(now_ns));
+            (starved.map(|starved| (starved.episodes, starved.ns)), starving)
+        };
+        assert_eq!(told(u64::MAX), ([(0, 0), (0, 0)], None), "none came yet");
+        meter.due(10);
+        assert_eq!(told(10), ([(0, 0), (0, 0)], None));
+        assert_eq!(told(15), ([(0, 5), (0, 0)], Some(UpstreamEmpty)));
+        meter.starved(UpstreamEmpty, 6);
+        meter.due(20);
+        assert_eq!(told(16), ([(1, 6), (0, 0)], None));
+        assert_eq!(told(9), ([(1, 6), (0, 0)], None), "a clock that goes back");
+        meter.starved(NotMoved, 3);
+        assert_eq!(told(22), ([(1, 8), (1, 3)], Some(UpstreamEmpty)));
+        meter.due(0);
+        assert_eq!(told(u64::MAX), ([(1, 6), (1, 3)], None), "it ended");
+        meter.due(30);
+        reader.starves_by(Some(NotMoved));
+        assert_eq!((reader.read(31).starving, reader.read(31).starved[1].ns), (Some(NotMoved), 4));
+        assert!(!reader.is_calm(u64::MAX, 31));
+        reader.starves_by(None);
+        assert_eq!(reader.read(31).starving, None);
+        assert!(reader.is_calm(u64::MAX, 31 + MeterReader::UNEASY_NS));
     }
 
     #[test]
@@ -371,10 +381,9 @@ mod tests {
                 meter.busy(3);
                 meter.depth(chunk % 17);
                 if chunk % 10 == 0 {
-                    meter.starved(Starved::ALL[(chunk / 10 % 3) as usize], chunk);
-                } else {
-                    meter.fed(chunk);
+                    meter.starved(Starved::ALL[(chunk / 10 % 2) as usize], 1);
                 }
+                meter.due(chunk + 1);
             }
             meter
         });
@@ -383,7 +392,7 @@ mod tests {
             let now = reader.read(0);
             assert!(now.health.frames >= before.health.frames && now.busy_ns >= before.busy_ns);
             assert!(now.health.latency.count() >= before.health.latency.count());
-            assert!((0..3).all(|cause| now.starved[cause].episodes >= before.starved[cause].episodes));
+            assert!((0..2).all(|cause| now.starved[cause].episodes >= before.starved[cause].episodes));
             before = now;
         }
         drop(writer.join().unwrap());

@@ -1,6 +1,8 @@
 //! Counters on the hot side, one sampler, windows, alerts, and the snapshot.
 //!
 //! - The task of a link or a node holds a [`Meter`]: a few relaxed stores a chunk, into lines that nobody else writes.
+//! - What does not come, the task that waits for it can't tell: a meter says when the next chunk is due, and whoever looks
+//!   finds out that it is overdue.
 //! - The sampling task reads ([`MeterReader`]) and hands all [`Readings`] to one [`Sampler`], which computes rates,
 //!   percentiles, scores and trends from their differences, and keeps the baselines: no counter is ever set back.
 //! - A [`Snapshot`] is what is known at one moment, for the console, pages and exporters alike.

@@ -1,7 +1,6 @@
 //! [`Rule`]: when something is worth a person's attention, as data.
 
 use super::figures::per;
-use super::meter::Starved;
 use super::snapshot::{FlowSnapshot, Snapshot};
 use crate::config::Config;
 use serde::{Deserialize, Serialize};
@@ -103,9 +102,8 @@ impl Metric {
             Self::FramesDropped => flows(|flow| flow.last_10_s.frames_dropped),
             Self::DroppedPpm => flows(|flow| flow.last_10_s.dropped_ppm),
             Self::StarvedEpisodes => flows(|flow| {
-                let episodes =
-                    |cause| flow.last_10_s.starved.get(&cause).map_or(0, |starved| starved.episodes);
-                episodes(Starved::UpstreamEmpty).saturating_add(episodes(Starved::NotMoved))
+                let starved = flow.last_10_s.starved.values();
+                starved.map(|starved| starved.episodes).fold(0, u64::saturating_add)
             }),
             Self::HealthScore => flows(|flow| flow.score.into()),
             Self::LinkPressure => {
@@ -161,7 +159,7 @@ impl Rule {
     /// | `latency` | p99 of 10 s above the limit | at 90 % of it | 500 ms |
     /// | `loss` | any frame in 10 s | none | at once |
     /// | `pressure` | back-pressure | none | 1 s |
-    /// | `starvation` | any episode in 10 s that is not idle | none | at once |
+    /// | `starvation` | an episode under way, or in the last 10 s | none | at once |
     /// | `health` | score below 70 | at 75 | 1 s |
     /// | `pool_hit_rate` | below 90 % in 10 s | at 92 % | 1 s |
     /// | `pool_overhead` | above 3 % | at 2.7 % | 1 s |

@@ -3,7 +3,7 @@
 use super::{Session, locked};
 use crate::console::{Answer, Cell, Command, Console, Table, configure};
 use crate::flow::FlowError;
-use crate::metrics::{FlowSnapshot, Starved};
+use crate::metrics::FlowSnapshot;
 use pcmflow_core::pool::GivenBack;
 
 /// With one decimal.
@@ -92,11 +92,7 @@ impl Session {
         ]);
         let mut row = |name: &str, kind: &str, flow: &FlowSnapshot| {
             let (total, lately) = (&flow.total, &flow.last_10_s);
-            let starved = [Starved::UpstreamEmpty, Starved::NotMoved]
-                .into_iter()
-                .filter_map(|cause| total.starved.get(&cause))
-                .map(|starved| starved.episodes)
-                .sum::<u64>();
+            let starved: u64 = total.starved.values().map(|starved| starved.episodes).sum();
             table.row([
                 Cell::from(name),
                 kind.into(),

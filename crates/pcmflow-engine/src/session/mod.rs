@@ -34,6 +34,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tell::Teller;
 
+/// So often modules are asked how they are where nothing is known to have changed: each looks for itself, which takes longer than
+/// the look at all meters.
+const STATES_NS: u64 = 1_000_000_000;
+
 /// A flow that the parts of a program share: each locks it for as long as it makes a change.
 pub type SharedFlow = Arc<Mutex<DataFlowCoordinator>>;
 type SharedMonitor = Arc<Mutex<FlowMonitor>>;
@@ -121,6 +125,8 @@ pub struct Session {
     modules: ModuleRegistry,
     /// What was published of them.
     states: BTreeMap<String, ModuleState>,
+    /// When they are asked again.
+    states_due_ns: u64,
     config: Arc<ConfigStore>,
     revision: u64,
     bus: EventBus,
@@ -170,6 +176,7 @@ impl Session {
             inputs,
             modules,
             states: BTreeMap::new(),
+            states_due_ns: 0,
             config: Arc::new(ConfigStore::new(config)),
             revision: 0,
             bus,
@@ -285,7 +292,7 @@ impl Session {
     }
 
     /// Looks for trouble, if that is due; returns whether it was. Alerts are raised and cleared by it, and figures are made only
-    /// where [somebody asks](Self::look): that costs many times as much.
+    /// where [somebody asks](Self::look): that costs many times as much. Modules are asked how they are once a second.
     ///
     /// Not RT-safe: allocates, and locks.
     pub fn tick(&mut self) -> bool {
@@ -299,7 +306,9 @@ impl Session {
             return true;
         }
         locked(&self.monitor).watch(now_ns, &mut locked(&self.flow));
-        self.publish_states();
+        if now_ns >= self.states_due_ns {
+            self.publish_states();
+        }
         true
     }
 
@@ -333,6 +342,7 @@ impl Session {
     }
 
     fn publish_states(&mut self) {
+        self.states_due_ns = self.clock.now_ns().saturating_add(STATES_NS);
         for ModuleStatus { name, state, .. } in self.modules.status() {
             let from = self.states.insert(name.clone(), state).unwrap_or(ModuleState::Registered);
             if from != state {

@@ -2,7 +2,7 @@
 
 use super::{SharedFlow, locked};
 use crate::config::Config;
-use crate::flow::{DataFlowCoordinator, FlowError, Node, PipelineConfig, Ports, State};
+use crate::flow::{DataFlowCoordinator, FlowError, Node, PipelineConfig, Ports};
 use crate::module::{Health, Module, ModuleCx};
 use std::error::Error;
 use std::fmt;
@@ -141,11 +141,9 @@ impl Module for FlowModule {
     }
 
     fn health(&self) -> Health {
-        let status = locked(&self.flow).status();
-        let failed = |name: &String| {
-            let node = status.nodes.get(name).filter(|node| node.state == State::Failed)?;
-            Some(format!("{name}: {}", node.error.as_deref().unwrap_or("it failed")))
-        };
+        // Asked often: only of what is its own.
+        let flow = locked(&self.flow);
+        let failed = |name: &String| Some(format!("{name}: {}", flow.failure(name)?));
         let failed: Vec<_> = self.added.iter().filter_map(failed).collect();
         if failed.is_empty() { Health::Healthy } else { Health::Failed(failed.join("; ")) }
     }

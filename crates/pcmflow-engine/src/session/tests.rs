@@ -407,3 +407,31 @@ fn a_part_that_can_not_be_taken_out_now_is_taken_out_the_next_time() {
     module.stop(&cx).unwrap();
     assert_eq!(names(), ["source"]);
 }
+
+/// Asks of modules take a lock and a look each.
+#[test]
+fn modules_are_asked_once_a_second_and_a_failure_is_told_within_one() {
+    struct Asked(Arc<AtomicU64>);
+    impl Module for Asked {
+        fn name(&self) -> &str {
+            "asked"
+        }
+        fn health(&self) -> Health {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0..20 => Health::Healthy,
+                _ => Health::Failed("asked too often".to_owned()),
+            }
+        }
+    }
+    let mut bench = bench(Config::default(), u64::MAX);
+    let asked = Arc::new(AtomicU64::new(0));
+    bench.session.register(Box::new(Asked(asked.clone()))).unwrap();
+    bench.session.start().unwrap();
+    bench.run(10_000, true);
+    let asked_in_10_s = asked.swap(20, Ordering::Relaxed);
+    assert!((9..=12).contains(&asked_in_10_s), "{asked_in_10_s}");
+    let mut told = bench.session.bus().subscribe::<types::ModuleStateChanged>(16).unwrap();
+    bench.run(1_100, true);
+    let Some(crate::event::Received::Event(told)) = told.receive() else { panic!("nothing was told") };
+    assert_eq!(told.event.to, ModuleState::Failed);
+}

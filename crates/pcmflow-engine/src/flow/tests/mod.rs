@@ -16,6 +16,7 @@ mod model;
 mod paths;
 mod postings;
 mod refused;
+mod starving;
 mod streams;
 mod watch;
 mod witness;

@@ -7,6 +7,7 @@ use super::witness::*;
 use crate::Priority;
 use crate::event::NameId;
 use crate::pressure::Strategy;
+use crate::sync::AtomicBool;
 use crate::task::{Cx, Executor, Poll, StepClock, Task};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};
@@ -100,6 +101,7 @@ fn a_join_without_memory_says_what_it_could_not_give() {
         id: NameId::NONE,
         at_ns: 0,
         role: Role::Node,
+        rests: &AtomicBool::new(false),
         format: &mut None,
     };
     let mut join = Join::new(1, mono, Missing::Gap);

@@ -17,7 +17,6 @@ fn with(metric: Metric, value: u64) -> (Snapshot, &'static str) {
         Metric::FramesDropped => flow.last_10_s.frames_dropped = value,
         Metric::StarvedEpisodes => {
             let starved = |episodes| Starvation { episodes, ns: 5 };
-            flow.last_10_s.starved.insert(Starved::Idle, starved(1_000)); // no trouble
             flow.last_10_s.starved.insert(Starved::UpstreamEmpty, starved(value / 2));
             flow.last_10_s.starved.insert(Starved::NotMoved, starved(value - value / 2));
         }

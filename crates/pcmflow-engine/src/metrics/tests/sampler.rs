@@ -201,8 +201,7 @@ fn windows_tell_what_passed_and_forget_it() {
         if tick == 1 {
             meter.health.block(480, MS);
             meter.health.frames_dropped(20);
-            meter.starved(Starved::NotMoved, now_ns);
-            meter.fed(now_ns + 7);
+            meter.starved(Starved::NotMoved, 7);
         }
         let told = sample(&mut sampler, &mut reader, now_ns);
         let expected = match tick {

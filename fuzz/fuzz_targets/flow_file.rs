@@ -14,10 +14,11 @@ fuzz_target!(|text: &str| {
             assert!(
                 file.nodes.len() <= FlowFile::NODES_MAX && file.pipelines.len() <= FlowFile::PIPELINES_MAX
             );
-            let synthetic = file.plan(Path::new("/nowhere"), &config.audio, &mut |node, folder| match node.kind.name {
-                "synth" => node.open(folder),
-                kind => Err(OpenError::Refused(kind.to_owned())),
-            });
+            let synthetic =
+                file.plan(Path::new("/nowhere"), &config.audio, &mut |node, folder| match node.kind.name {
+                    "synth" => node.open(folder),
+                    kind => Err(OpenError::Refused(kind.to_owned())),
+                });
             match synthetic {
                 Err(errors) => errors,
                 Ok(plan) => {

@@ -188,7 +188,9 @@ impl Row {
         let mut session = None;
         let flow = if metrics == Metrics::On {
             let mut config = Config::default();
-            config.flow.latency_ms_max = limits.latency_limit_ns / 1_000_000;
+            let limit_ms = limits.latency_limit_ns / 1_000_000;
+            config.flow.latency_ms_max = limit_ms;
+            (config.alerts.latency_ms_on, config.alerts.latency_ms_off) = (limit_ms, limit_ms * 9 / 10);
             let session =
                 session.insert(Session::new(flow, bus.clone(), clock.clone(), config).expect("memory"));
             session.flow()

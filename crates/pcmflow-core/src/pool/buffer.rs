@@ -112,18 +112,19 @@ impl Slot {
     /// Asks for what a thread that will write to the buffer touches first. The caller holds the slot.
     #[inline]
     pub(super) fn prefetch_to_write(&self) {
-        prefetch_to_write(self.header().cast(), size_of::<SlotHeader>());
+        prefetch_to_write((&raw const *self.header()).cast(), size_of::<SlotHeader>());
         prefetch_to_write(self.data().cast(), self.ahead_bytes());
     }
 
     /// Asks for what a thread that will read the buffer and give it back touches first. The caller holds the slot.
     #[inline]
     pub(super) fn prefetch_to_read(&self) {
-        prefetch_to_write(self.header().cast(), size_of::<SlotHeader>());
+        prefetch_to_write((&raw const *self.header()).cast(), size_of::<SlotHeader>());
         prefetch_to_read(self.data().cast(), self.ahead_bytes());
     }
 
-    fn header(&self) -> *const SlotHeader {
+    #[inline]
+    fn header(&self) -> &SlotHeader {
         // SAFETY: the slot is held, and belongs to the slab.
         unsafe { self.slab.header(self.at().slot()) }
     }
@@ -139,8 +140,7 @@ impl Slot {
     }
 
     pub(super) fn owner(&self) -> OwnerId {
-        // SAFETY: the slot is held, and belongs to the slab.
-        OwnerId(unsafe { self.slab.header(self.at().slot()) }.owner.load(Ordering::Relaxed))
+        OwnerId(self.header().owner.load(Ordering::Relaxed))
     }
 
     /// The samples for writing.

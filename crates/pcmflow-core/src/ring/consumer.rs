@@ -133,13 +133,8 @@ impl<T: Send> Consumer<T> {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn peek(&mut self) -> Option<&T> {
-        if self.available_for(1) == 0 {
-            return None;
-        }
-        self.shared.cells.read(self.read as usize, 1);
-        // SAFETY: the slot at `read` holds an initialised item, which stays ours until `release`; `&mut self` keeps
-        // every other access of this half away while the reference lives.
-        Some(unsafe { (*self.slots.slot(self.read)).assume_init_ref() })
+        self.available_for(1);
+        self.peek_seen()
     }
 
     /// The next item, if it is known to be there without asking the producer.
@@ -149,7 +144,8 @@ impl<T: Send> Consumer<T> {
             return None;
         }
         self.shared.cells.read(self.read as usize, 1);
-        // SAFETY: as in `peek`; `&self` is enough, as only `&mut self` takes items.
+        // SAFETY: the slot at `read` holds an initialised item, which stays ours until `release`; only `&mut self` takes items, so
+        // that none is taken while the reference lives.
         Some(unsafe { (*self.slots.slot(self.read)).assume_init_ref() })
     }
 

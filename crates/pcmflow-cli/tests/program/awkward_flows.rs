@@ -249,10 +249,11 @@ fn a_console_that_ends_with_every_input_stopped_ends_the_flow() {
 #[test]
 fn the_length_of_what_is_too_long_is_told() {
     let place = Place::new();
-    let flow = flow(&place, SHORT, &[("discard", "")]);
-    let mut line = vec![b'a'; 100_000];
-    line.push(b'\n');
-    let said = pcmflow(["run", &flow, "--console"]).stdin(line).end().code(0);
+    // A flow that goes on until it is told to stop: one that ends by itself may end before the line is read.
+    let flow = flow(&place, &format!("{ENDLESS}, pace = 'realtime'"), &[("discard", "")]);
+    let mut lines = vec![b'a'; 100_000];
+    lines.extend(b"\ninput stop in\n");
+    let said = pcmflow(["run", &flow, "--console"]).stdin(lines).end().code(0);
     assert!(
         said.text().contains("the line is 100000 bytes long, at most 1024 are possible"),
         "{}",

@@ -84,27 +84,16 @@ impl LatencyHistogram {
     /// RT-safe: wait-free, no allocation; two relaxed loads and stores, seldom four. Recording thread only.
     #[inline]
     pub fn record(&self, ns: u64) {
-        let [sum_ns, min_ns, max_ns] =
-            [&self.sum_ns, &self.min_ns, &self.max_ns].map(|word| word.load(Ordering::Relaxed));
-        self.record_after(&mut Recorded { sum_ns, min_ns, max_ns }, ns);
-    }
-
-    /// Counts one latency, where the recording thread keeps what it `recorded` before.
-    #[inline]
-    pub(crate) fn record_after(&self, recorded: &mut Recorded, ns: u64) {
         let ns = ns.min(Self::LIMIT_NS);
         // Only we write, so that load and store are as good as one step. In range: `ns` was just limited.
         if let Some(bucket) = self.buckets.get(bucket_of(ns)) {
             bucket.store(bucket.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
-        recorded.sum_ns = recorded.sum_ns.saturating_add(ns);
-        self.sum_ns.store(recorded.sum_ns, Ordering::Relaxed);
-        if ns < recorded.min_ns {
-            recorded.min_ns = ns;
+        self.sum_ns.store(self.sum_ns.load(Ordering::Relaxed).saturating_add(ns), Ordering::Relaxed);
+        if ns < self.min_ns.load(Ordering::Relaxed) {
             self.min_ns.store(ns, Ordering::Relaxed);
         }
-        if ns > recorded.max_ns {
-            recorded.max_ns = ns;
+        if ns > self.max_ns.load(Ordering::Relaxed) {
             self.max_ns.store(ns, Ordering::Relaxed);
         }
     }
@@ -138,21 +127,6 @@ impl LatencyHistogram {
         let buckets: Box<[u64]> = used.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         let sum_ns = self.sum_ns.load(Ordering::Relaxed);
         LatencySnapshot { count: buckets.iter().sum(), first, buckets, sum_ns, min_ns, max_ns }.trimmed()
-    }
-}
-
-/// What a recording thread knows of what it recorded: it need not wait for words that others may just have read.
-#[derive(Debug)]
-pub(crate) struct Recorded {
-    sum_ns: u64,
-    min_ns: u64,
-    max_ns: u64,
-}
-
-impl Default for Recorded {
-    /// Nothing yet.
-    fn default() -> Self {
-        Self { sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 }
 

@@ -24,7 +24,7 @@ mod tests;
 
 pub use figures::HealthFigures;
 
-use crate::histogram::{LatencyHistogram, Recorded};
+use crate::histogram::LatencyHistogram;
 use crate::prefetch::prefetch_to_write;
 use crate::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
@@ -77,20 +77,23 @@ pub enum HealthError {
 }
 
 /// What the two halves share. Aligned so that no reader of something else disturbs the writer, and in an order in which all
-/// that a block touches is in the first cache line, but for the bucket of its latency.
-#[derive(Debug, Default)]
+/// that a block touches is in one cache line, but for the bucket of its latency: with nothing beside it the first, with 64
+/// bytes beside it the second, their last half included.
+#[derive(Debug)]
 #[repr(C, align(128))]
-struct Shared {
+struct Shared<B> {
     frames_dropped: AtomicU64,
     overruns: AtomicU64,
     underruns: AtomicU64,
     deadlines_missed: AtomicU64,
+    beside: B,
     frames: AtomicU64,
     latency: LatencyHistogram,
     errors: AtomicU64,
 }
 
-/// The hot side: counts what happens. One thread's, hence not `Clone`.
+/// The hot side: counts what happens. One thread's, hence not `Clone`. `B` is what its user counts
+/// [beside](BufferHealthMonitor::beside) that.
 ///
 /// ```
 /// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
@@ -102,14 +105,19 @@ struct Shared {
 /// # Ok::<(), pcmflow_core::health::HealthError>(())
 /// ```
 #[derive(Debug)]
-pub struct HealthRecorder {
-    shared: Arc<Shared>,
-    /// Of the shared ones, what every block changes: only we write them, and a block need not wait until they are read.
-    frames: u64,
-    latency: Recorded,
+pub struct HealthRecorder<B = ()> {
+    shared: Arc<Shared<B>>,
 }
 
-impl HealthRecorder {
+impl<B> HealthRecorder<B> {
+    /// What its user counts beside.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    #[inline]
+    pub fn besides(&self) -> &B {
+        &self.shared.beside
+    }
+
     /// Only this half writes, and it takes `&mut`, so that load and store are as good as one step.
     #[inline]
     fn add(counter: &AtomicU64, count: u64) {
@@ -122,7 +130,7 @@ impl HealthRecorder {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn expect_block(&self, latency_ns: u64) {
-        prefetch_to_write((&raw const *self.shared).cast(), 1);
+        prefetch_to_write((&raw const self.shared.frames).cast(), 1);
         self.shared.latency.prefetch(latency_ns);
     }
 
@@ -131,9 +139,8 @@ impl HealthRecorder {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn block(&mut self, frames: u64, latency_ns: u64) {
-        self.frames = self.frames.saturating_add(frames);
-        self.shared.frames.store(self.frames, Ordering::Relaxed);
-        self.shared.latency.record_after(&mut self.latency, latency_ns);
+        Self::add(&self.shared.frames, frames);
+        self.shared.latency.record(latency_ns);
     }
 
     /// Counts frames that were lost.
@@ -256,7 +263,8 @@ pub struct HealthSnapshot {
 
 /// The reading side: figures, score and trend of what a [`HealthRecorder`] counts.
 ///
-/// A clone starts with the same baseline and goes its own way.
+/// A clone starts with the same baseline and goes its own way. `B` is what the recorder's user counts
+/// [beside](Self::beside).
 ///
 /// ```
 /// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
@@ -272,8 +280,8 @@ pub struct HealthSnapshot {
 /// # Ok::<(), pcmflow_core::health::HealthError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct BufferHealthMonitor {
-    shared: Arc<Shared>,
+pub struct BufferHealthMonitor<B = ()> {
+    shared: Arc<Shared<B>>,
     config: HealthConfig,
     started_ns: u64,
     /// The counters when the monitor was made or reset.
@@ -291,6 +299,32 @@ impl BufferHealthMonitor {
     /// # Errors
     /// [`HealthError`] for the number that is out of range.
     pub fn new(config: HealthConfig, now_ns: u64) -> Result<(HealthRecorder, Self), HealthError> {
+        Self::beside((), config, now_ns)
+    }
+}
+
+impl<B> BufferHealthMonitor<B> {
+    /// As [`new`](BufferHealthMonitor::new), with counters of the user's own beside, which both halves see: where those are in the
+    /// way of every block, as an engine's are, they share a cache line with the others.
+    ///
+    /// ```
+    /// use pcmflow_core::health::{BufferHealthMonitor, HealthConfig};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// let (recorder, monitor) = BufferHealthMonitor::beside(AtomicU64::new(0), HealthConfig::default(), 0)?;
+    /// recorder.besides().store(3, Ordering::Relaxed);
+    /// assert_eq!(monitor.besides().load(Ordering::Relaxed), 3);
+    /// # Ok::<(), pcmflow_core::health::HealthError>(())
+    /// ```
+    ///
+    /// Not RT-safe: allocates.
+    ///
+    /// # Errors
+    /// [`HealthError`] for the number that is out of range.
+    pub fn beside(
+        beside: B,
+        config: HealthConfig,
+        now_ns: u64,
+    ) -> Result<(HealthRecorder<B>, Self), HealthError> {
         let HealthConfig { latency_limit_ns, healthy_score_min } = config;
         if !(1..=LatencyHistogram::LIMIT_NS).contains(&latency_limit_ns) {
             return Err(HealthError::LatencyLimit { latency_limit_ns });
@@ -298,7 +332,16 @@ impl BufferHealthMonitor {
         if !(1..=100).contains(&healthy_score_min) {
             return Err(HealthError::HealthyScore { healthy_score_min });
         }
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            frames_dropped: AtomicU64::new(0),
+            overruns: AtomicU64::new(0),
+            underruns: AtomicU64::new(0),
+            deadlines_missed: AtomicU64::new(0),
+            beside,
+            frames: AtomicU64::new(0),
+            latency: LatencyHistogram::new(),
+            errors: AtomicU64::new(0),
+        });
         let monitor = Self {
             shared: Arc::clone(&shared),
             config,
@@ -307,7 +350,14 @@ impl BufferHealthMonitor {
             previous: HealthFigures::empty(),
             previous_score: None,
         };
-        Ok((HealthRecorder { shared, frames: 0, latency: Recorded::default() }, monitor))
+        Ok((HealthRecorder { shared }, monitor))
+    }
+
+    /// What its user counts beside.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn besides(&self) -> &B {
+        &self.shared.beside
     }
 
     /// What was counted since the beginning, or the last [`reset`](Self::reset), without what [`snapshot`](Self::snapshot) makes of

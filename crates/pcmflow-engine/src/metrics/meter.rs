@@ -3,7 +3,7 @@
 //! [`Meter`] belongs to the task that moves the audio. Everything it counts stands in lines of its own, is written by it
 //! alone with relaxed loads and stores, and is never reset. [`MeterReader`] belongs to the sampling task.
 
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use pcmflow_core::health::{BufferHealthMonitor, HealthConfig, HealthError, HealthFigures, HealthRecorder};
 use serde::{Deserialize, Serialize};
 
@@ -64,16 +64,17 @@ pub struct Starvation {
     pub ns: u64,
 }
 
-/// What the two halves share beside the health counters. Aligned so that no reader of something else disturbs the writer.
+/// What the two halves share beside the health counters. In this order what every block touches is in the last half, beside
+/// what it touches there.
 #[derive(Debug, Default)]
-#[repr(align(128))]
-struct Counters {
-    busy_ns: AtomicU64,
-    depth: AtomicU64,
-    depth_high: AtomicU64,
+#[repr(C)]
+pub struct Counters {
     /// Of the episodes that are over, by cause.
     episodes: [AtomicU64; Starved::ALL.len()],
     starved_ns: [AtomicU64; Starved::ALL.len()],
+    busy_ns: AtomicU64,
+    depth: AtomicU64,
+    depth_high: AtomicU64,
     /// When the next chunk is due at the latest; 0: none is. Whoever looks finds out by it that nothing comes: whoever
     /// waits for it can't tell.
     due_ns: AtomicU64,
@@ -99,12 +100,7 @@ struct Counters {
 #[derive(Debug)]
 pub struct Meter {
     /// Chunks, frames, latencies, drops, overruns, underruns, errors and missed deadlines.
-    pub health: HealthRecorder,
-    counters: Arc<Counters>,
-    /// As they were last stored: only we write them, and need not wait until they are read.
-    busy_ns: u64,
-    depth: u64,
-    depth_high: u64,
+    pub health: HealthRecorder<Counters>,
 }
 
 /// Only the meter writes, and it takes `&mut`, so that load and store are as good as one step. Relaxed: each counter
@@ -122,18 +118,16 @@ impl Meter {
     /// # Errors
     /// [`HealthError`] for the number that is out of range.
     pub fn new(config: HealthConfig, now_ns: u64) -> Result<(Self, MeterReader), HealthError> {
-        let (health, monitor) = BufferHealthMonitor::new(config, now_ns)?;
-        let counters = Arc::new(Counters::default());
+        let (health, monitor) = BufferHealthMonitor::beside(Counters::default(), config, now_ns)?;
         let reader = MeterReader {
             monitor,
-            counters: Arc::clone(&counters),
             config,
             started_ns: now_ns,
             troubles: 0,
             uneasy_until_ns: 0,
             starves_by: Some(Starved::UpstreamEmpty),
         };
-        Ok((Self { health, counters, busy_ns: 0, depth: 0, depth_high: 0 }, reader))
+        Ok((Self { health }, reader))
     }
 
     /// Counts time spent on work.
@@ -141,8 +135,7 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn busy(&mut self, ns: u64) {
-        self.busy_ns = self.busy_ns.saturating_add(ns);
-        self.counters.busy_ns.store(self.busy_ns, Ordering::Relaxed);
+        add(&self.health.besides().busy_ns, ns);
     }
 
     /// Says how many chunks wait.
@@ -150,13 +143,10 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn depth(&mut self, chunks: u64) {
-        if std::mem::replace(&mut self.depth, chunks) == chunks {
-            return;
-        }
-        self.counters.depth.store(chunks, Ordering::Relaxed);
-        if chunks > self.depth_high {
-            self.depth_high = chunks;
-            self.counters.depth_high.store(chunks, Ordering::Relaxed);
+        let counters = self.health.besides();
+        counters.depth.store(chunks, Ordering::Relaxed);
+        if chunks > counters.depth_high.load(Ordering::Relaxed) {
+            counters.depth_high.store(chunks, Ordering::Relaxed);
         }
     }
 
@@ -165,7 +155,7 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn due(&mut self, at_ns: u64) {
-        self.counters.due_ns.store(at_ns, Ordering::Relaxed);
+        self.health.besides().due_ns.store(at_ns, Ordering::Relaxed);
     }
 
     /// Counts an episode that is over: for so long nothing was moved.
@@ -173,7 +163,7 @@ impl Meter {
     /// RT-safe: wait-free, no allocation.
     #[inline]
     pub fn starved(&mut self, cause: Starved, ns: u64) {
-        let Counters { episodes, starved_ns, .. } = &*self.counters;
+        let Counters { episodes, starved_ns, .. } = self.health.besides();
         if let (Some(episodes), Some(starved_ns)) =
             (episodes.get(cause as usize), starved_ns.get(cause as usize))
         {
@@ -243,8 +233,7 @@ impl Reading {
 /// ```
 #[derive(Debug)]
 pub struct MeterReader {
-    monitor: BufferHealthMonitor,
-    counters: Arc<Counters>,
+    monitor: BufferHealthMonitor<Counters>,
     config: HealthConfig,
     started_ns: u64,
     /// What had gone wrong when [`is_calm`](Self::is_calm) was asked last.
@@ -264,7 +253,7 @@ impl MeterReader {
     ///
     /// Not RT-safe: meant for the task that samples.
     pub fn is_overdue(&self, now_ns: u64) -> bool {
-        let due_ns = self.counters.due_ns.load(Ordering::Relaxed);
+        let due_ns = self.monitor.besides().due_ns.load(Ordering::Relaxed);
         due_ns != 0 && now_ns > due_ns
     }
 
@@ -285,7 +274,7 @@ impl MeterReader {
         let latency_ns = u128::from(self.config.latency_limit_ns) * u128::from(below_ppm);
         let latency_ns = u64::try_from(latency_ns.div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let mut troubles = self.monitor.troubles(latency_ns);
-        for episodes in &self.counters.episodes {
+        for episodes in &self.monitor.besides().episodes {
             troubles = troubles.wrapping_add(episodes.load(Ordering::Relaxed));
         }
         let is_starving = self.starves_by.is_some() && self.is_overdue(now_ns);
@@ -300,7 +289,7 @@ impl MeterReader {
     /// Not RT-safe: allocates.
     pub fn read(&mut self, now_ns: u64) -> Reading {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &*self.counters;
+        let counters = self.monitor.besides();
         let due_ns = get(&counters.due_ns);
         let mut starved: [Starvation; Starved::ALL.len()] = Default::default();
         for ((starved, episodes), ns) in starved.iter_mut().zip(&counters.episodes).zip(&counters.starved_ns)

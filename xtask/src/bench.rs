@@ -71,18 +71,20 @@ fn bench(experiments: &[String], seconds: Option<u64>, compare: bool, record: bo
     if let Some(seconds) = seconds {
         command.args(["--seconds", &seconds.to_string()]);
     }
-    let tables = tee(command.args(experiments))?;
-    if record {
+    let (tables, ended) = tee(command.args(experiments))?;
+    // What was measured before one of them failed was measured all the same.
+    if record && !tables.trim().is_empty() {
         let section = section(&command, &tables)?;
         std::fs::write(results(), format!("{}\n\n{section}", before.trim_end()))
             .map_err(|error| format!("cannot write RESULTS.md: {error}"))?;
         println!("appended to benches/RESULTS.md");
     }
+    ended?;
     if compare { regressions(&before, &tables) } else { Ok(()) }
 }
 
-/// Runs `command`, showing its output as it comes and keeping it.
-fn tee(command: &mut Command) -> Result<String, String> {
+/// Runs `command`, showing its output as it comes and keeping it; also returns how it ended.
+fn tee(command: &mut Command) -> Result<(String, Result<(), String>), String> {
     let failed = |error: std::io::Error| format!("the bench did not run: {error}");
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut kept = String::new();
@@ -95,7 +97,9 @@ fn tee(command: &mut Command) -> Result<String, String> {
         }
     }
     let status = child.wait().map_err(failed)?;
-    if status.success() { Ok(kept) } else { Err(format!("`{}` ended with {status}", line(command))) }
+    let ended =
+        if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", line(command))) };
+    Ok((kept, ended))
 }
 
 /// A dated section: when, what was typed, on what.

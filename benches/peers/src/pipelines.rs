@@ -11,13 +11,14 @@ use crate::harness::Cores;
 use crate::system::{Whose, processor_seconds, resident_mib, stolen_ticks};
 use crate::table::Summary;
 use pcmflow::core::chunk::AudioChunk;
+use pcmflow::core::ledger::Gap;
 use pcmflow::engine::Priority;
 use pcmflow::engine::flow::{Inflow, Inflowed, Node, NodeError, Out};
 use pcmflow::runtime::Clock;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -115,16 +116,18 @@ pub(crate) fn part(arguments: &[String]) {
     let format = format(2);
     let samples: Arc<[f32]> = (0..2 * BLOCK).map(|n| (n as f32 * 0.05).sin()).collect();
     let tallies: Vec<Arc<Tally>> = (0..count).map(|_| Arc::default()).collect();
-    let start_ns = clock.now_ns() + 100_000_000;
+    // Set when everything stands, however long that takes.
+    let start_ns = Arc::new(OnceLock::new());
     for (number, tally) in (0..count).zip(&tallies) {
         let name = format!("{number:04}");
         let pair =
             Pair { name, from: format, wants: None, packets: 16, priority: Priority::Normal, live: true };
-        let start_ns = start_ns + QUANTUM.as_nanos() as u64 * number / count;
-        let source = Paced { samples: samples.clone(), start_ns };
+        let offset_ns = QUANTUM.as_nanos() as u64 * number / count;
+        let source = Paced { samples: samples.clone(), start_ns: start_ns.clone(), offset_ns };
         connect(&mut flow, &pair, Box::new(source), Box::new(Sink { tally: tally.clone(), next: 0 }));
     }
     flow.start().expect("room for all tasks");
+    start_ns.set(clock.now_ns() + 10_000_000).expect("set once");
     // Pool and caches warm up.
     sleep(Duration::from_millis(100) + time / 4);
     let read = || {
@@ -167,13 +170,16 @@ pub(crate) fn part(arguments: &[String]) {
 /// Makes each block when the clock says that it would be complete.
 struct Paced {
     samples: Arc<[f32]>,
-    start_ns: u64,
+    start_ns: Arc<OnceLock<u64>>,
+    /// Of its first block, behind that.
+    offset_ns: u64,
 }
 
 impl Inflow for Paced {
     fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
-        let due_ns = self.start_ns + out.position().0 * 1_000_000 / 48;
         let now_ns = out.now_ns();
+        let Some(start_ns) = self.start_ns.get() else { return Ok(Inflowed::Until(now_ns + 1_000_000)) };
+        let due_ns = start_ns + self.offset_ns + out.position().0 * 1_000_000 / 48;
         if now_ns < due_ns {
             return Ok(Inflowed::Until(due_ns));
         }
@@ -203,6 +209,15 @@ impl Node for Sink {
             missed.store(missed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
         worst_ns.fetch_max(late_ns, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What found no room is missed as what did not come.
+    fn gap(&mut self, _: usize, gap: Gap, _: &mut Out<'_>) -> Result<(), NodeError> {
+        if gap.position.0 != self.next {
+            return Err(format!("a gap came at frame {} where {} was due", gap.position.0, self.next).into());
+        }
+        self.next += gap.frames.0;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::Complaint;
 /// Public to loom's models only.
 const FOR_MODELS: &[&str] = &[
     "crates/pcmflow-core/src/chunk/slots.rs",
-    "crates/pcmflow-engine/src/flow/wait.rs",
+    "crates/pcmflow-engine/src/flow/link/wait.rs",
     "crates/pcmflow-engine/src/task/ready.rs",
 ];
 

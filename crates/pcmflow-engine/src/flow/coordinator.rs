@@ -1,11 +1,11 @@
 //! The coordinator: makes tasks of nodes, links of pipelines, and changes both while they run.
 
-use super::adapter::Adapter;
 use super::cell::{NodeCell, State};
 use super::edit::Edit;
 use super::error::FlowError;
 use super::gone::Gone;
 use super::graph::{Graph, Output, Ports};
+use super::link::adapter::Adapter;
 use super::link::{LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
 use super::pipeline::PipelineConfig;

@@ -1,7 +1,7 @@
 //! What a task does whose node is gone: throws out what is there, tells that it is lost, and leaves its books.
 
 use super::edit::Edit;
-use super::outlet::Outlet;
+use super::link::outlet::Outlet;
 use super::task::{NodeTask, Phase, Step};
 use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::ledger::{Gap, LossCause, Timeline};

@@ -6,9 +6,9 @@
 
 use super::coordinator::{DataFlowCoordinator, LinkEntry, NodeEntry};
 use super::error::FlowError;
-use super::inlet::Inlet;
 use super::link::LinkCell;
-use super::outlet::Outlet;
+use super::link::inlet::Inlet;
+use super::link::outlet::Outlet;
 use super::pipeline::PipelineConfig;
 use crate::event::types::PipelineRemoved;
 use crate::pressure::Strategy;

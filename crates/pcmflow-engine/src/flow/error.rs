@@ -1,7 +1,7 @@
 //! Why a flow could not be changed.
 
 use super::cell::State;
-use super::graph_error::GraphError;
+use super::graph::GraphError;
 use super::link::LinkError;
 use crate::event::EventError;
 use crate::task::SpawnError;

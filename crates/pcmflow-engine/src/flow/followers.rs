@@ -1,6 +1,6 @@
 //! A task's inputs with clocks of their own: what became of them, also when their node is gone.
 
-use super::inlet::Inlet;
+use super::link::inlet::Inlet;
 use super::meet::Followed;
 use super::task::{NodeTask, Work};
 use crate::catching::catching;

@@ -38,51 +38,40 @@
 //!
 //! Positions count frames of the source; where it changes its rate in mid-stream, they count on in frames of the new one.
 
-mod adapter;
 mod balance;
 mod books;
 mod cell;
 mod clock;
 mod coordinator;
 mod drain;
-mod draw;
 mod edit;
 mod error;
 mod followers;
 mod gone;
 mod graph;
-mod graph_error;
-mod graph_joins;
-mod inlet;
-mod inlet_news;
 mod join;
 mod link;
 mod meet;
 mod monitor;
 mod node;
-mod outlet;
-mod outlet_news;
 mod overdue;
 mod pipeline;
 mod status;
 mod stream_inflow;
 mod task;
 mod telemetry;
-#[cfg(not(pcmflow_loom))]
-mod wait;
-/// For the model checker, with threads of its own.
-#[cfg(pcmflow_loom)]
-pub mod wait;
 
 pub use books::{FlowBooks, FoldedBooks, LinkBooks, NodeBooks, Passed};
 pub use cell::State;
 pub use clock::CaptureClock;
 pub use coordinator::DataFlowCoordinator;
 pub use error::FlowError;
-pub use graph::{Edge, Graph, Output, Ports};
-pub use graph_error::GraphError;
+pub use graph::{Edge, Graph, GraphError, Output, Ports};
 pub use join::{Join, Missing};
 pub use link::LinkError;
+/// For the model checker, with threads of its own.
+#[cfg(pcmflow_loom)]
+pub use link::wait;
 pub use meet::{Combine, Followed, Meet, MeetConfig, MeetError, MeetGauge};
 pub use monitor::{FlowMonitor, MonitorError};
 pub use node::{Inflow, Inflowed, Node, NodeError, Out};

@@ -1,7 +1,7 @@
 //! What a flow is made of: sources, nodes and sinks, as a user's module implements them.
 
+use super::link::outlet::Outlet;
 use super::meet::Followed;
-use super::outlet::Outlet;
 use crate::event::types::{FormatChanged, GapOpened, SourceStarted};
 use crate::event::{Event, NameId, Publisher};
 use crate::metrics::Meter;

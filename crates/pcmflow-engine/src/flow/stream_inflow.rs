@@ -5,8 +5,8 @@
 //! stream ends, another may follow, of another format: positions go on, with a gap of the time that passed from the last frame's
 //! arrival to the first one's.
 
+use super::link::wait::Wait;
 use super::node::{Inflow, Inflowed, NodeError, Out};
-use super::wait::Wait;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::task::Unpark;
 use pcmflow_core::block::{BlockSize, BufferAnalyzer, Step};

@@ -7,10 +7,10 @@
 use super::cell::{NodeCell, State};
 use super::edit::Edit;
 use super::followers::Followers;
-use super::inlet::{Inlet, Taken};
+use super::link::inlet::{Inlet, Taken};
+use super::link::outlet::Outlet;
+use super::link::outlet_news;
 use super::node::{Inflow, Inflowed, Node, NodeError, Out, Role};
-use super::outlet::Outlet;
-use super::outlet_news;
 use crate::catching::catching;
 use crate::event::types::{FailureKind, PipelineFailure, SourceStopped};
 use crate::metrics::Meter;

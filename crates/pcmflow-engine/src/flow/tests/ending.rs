@@ -295,9 +295,16 @@ fn an_outlet_that_goes_on_in_a_ring_that_nobody_came_for_is_closed() {
     let gauge = super::super::link::ring(4, false).unwrap().gauge();
     let (successors_in, successors) = pcmflow_core::ring::CircularBuffer::with_capacity(4).unwrap().split();
     let controller = super::super::link::controller(config).unwrap();
-    let mut outlet =
-        super::super::outlet::Outlet::new(config, producer, gauge, false, successors_in, controller, cell)
-            .unwrap();
+    let mut outlet = super::super::link::outlet::Outlet::new(
+        config,
+        producer,
+        gauge,
+        false,
+        successors_in,
+        controller,
+        cell,
+    )
+    .unwrap();
     outlet.change(super::super::edit::OutletChange::Strategy(Strategy::DropOldest));
     outlet.observe(1);
     assert!(outlet.is_open());
@@ -308,7 +315,7 @@ fn an_outlet_that_goes_on_in_a_ring_that_nobody_came_for_is_closed() {
 
 #[test]
 fn what_may_wait_before_a_link_takes_little_memory_ahead() {
-    use super::super::outlet::queue;
+    use crate::flow::link::outlet::queue;
     assert!(queue(16).unwrap().capacity() >= 64, "usual links allocate nothing later");
     let long = queue(PipelineConfig::PACKETS_MAX as usize).unwrap();
     assert!(long.capacity() <= 256, "{}", long.capacity());

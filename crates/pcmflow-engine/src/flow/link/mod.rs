@@ -1,85 +1,96 @@
 //! A link between two nodes' tasks: two ends over one [`AudioRingBuffer`], or several one after the other, since another
 //! strategy may need another kind.
 
-use super::books::{LinkBooks, Tally};
-use super::inlet::Inlet;
-use super::outlet::Outlet;
-use super::wait::Wait;
+pub(in crate::flow) mod adapter;
+pub(in crate::flow) mod inlet;
+mod inlet_news;
+pub(in crate::flow) mod outlet;
+pub(in crate::flow) mod outlet_news;
+#[cfg(not(pcmflow_loom))]
+pub(in crate::flow) mod wait;
+/// For the model checker, with threads of its own.
+#[cfg(pcmflow_loom)]
+pub mod wait;
+
 use crate::event::NameId;
+use crate::flow::books::{LinkBooks, Tally};
 use crate::pressure::{BackpressureController, ControllerConfig, ControllerError, Strategy};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
+use inlet::Inlet;
+use outlet::Outlet;
 use pcmflow_core::chunk::{AudioRingBuffer, LinkGauge};
 use pcmflow_core::ledger::{Gap, Losses};
 use pcmflow_core::pressure::PressureStats;
 use pcmflow_core::ring::{CircularBuffer, RingError};
 use std::sync::PoisonError;
+use wait::Wait;
 
 /// Links that may wait for the receiving end behind the one it is at: the strategy may change so often before it looks.
 const SUCCESSORS: usize = 4;
 
 /// How one link is made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LinkConfig {
+pub(in crate::flow) struct LinkConfig {
     /// Chunks and marks that it holds.
-    pub(super) packets: usize,
-    pub(super) strategy: Strategy,
+    pub(in crate::flow) packets: usize,
+    pub(in crate::flow) strategy: Strategy,
     /// How old a chunk's oldest frame may be when it is taken; 0: does not matter.
-    pub(super) latency_ns_max: u64,
+    pub(in crate::flow) latency_ns_max: u64,
     /// What fills it gets its frames whether there is room or not.
-    pub(super) live: bool,
+    pub(in crate::flow) live: bool,
     /// Of its fill: where back-pressure begins, and where it ends.
-    pub(super) pressure_percent: (u8, u8),
+    pub(in crate::flow) pressure_percent: (u8, u8),
 }
 
 /// What a link and its ends are called in events.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct LinkNames {
-    pub(super) pipeline: NameId,
-    pub(super) from: NameId,
-    pub(super) to: NameId,
+pub(in crate::flow) struct LinkNames {
+    pub(in crate::flow) pipeline: NameId,
+    pub(in crate::flow) from: NameId,
+    pub(in crate::flow) to: NameId,
 }
 
 /// What both ends of a link share with each other and with whoever looks.
 #[derive(Debug)]
-pub(super) struct LinkCell {
-    pub(super) names: LinkNames,
-    pub(super) sender: Wait,
-    pub(super) receiver: Wait,
+pub(in crate::flow) struct LinkCell {
+    pub(in crate::flow) names: LinkNames,
+    pub(in crate::flow) sender: Wait,
+    pub(in crate::flow) receiver: Wait,
     /// Where on the source's timeline the link begins; [`UNBEGUN`] before it is attached, [`TOO_LATE`] where the receiving end went
     /// before that.
-    pub(super) start: AtomicU64,
+    pub(in crate::flow) start: AtomicU64,
     /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
-    pub(super) ahead: AtomicBool,
+    pub(in crate::flow) ahead: AtomicBool,
     /// Even so, the sending end waits: as much waits already as may. The sending end's to say.
-    pub(super) stalled: AtomicBool,
+    pub(in crate::flow) stalled: AtomicBool,
     /// What the receiving end took.
-    pub(super) taken: Tally,
+    pub(in crate::flow) taken: Tally,
     /// Chunks that were taken too late.
-    pub(super) missed: AtomicU64,
+    pub(in crate::flow) missed: AtomicU64,
     /// What the rings before the one in use have lost. Locked when another takes over, and by who looks.
-    pub(super) past_lost: Mutex<Losses>,
+    pub(in crate::flow) past_lost: Mutex<Losses>,
     /// Of the ring in use. Locked when that changes, and by who looks.
-    pub(super) gauge: Mutex<LinkGauge>,
+    pub(in crate::flow) gauge: Mutex<LinkGauge>,
     /// Back-pressure, as of its last edge, and the strategy in force. Locked at edges, and by who looks.
-    pub(super) pressure: Mutex<(PressureStats, Strategy)>,
+    pub(in crate::flow) pressure: Mutex<(PressureStats, Strategy)>,
     /// What the sending end could not send any more when it went.
-    pub(super) unsent: Mutex<Vec<Gap>>,
+    pub(in crate::flow) unsent: Mutex<Vec<Gap>>,
     /// The books, closed by each end when it goes.
-    pub(super) books: Mutex<LinkBooks>,
+    pub(in crate::flow) books: Mutex<LinkBooks>,
 }
 
 impl LinkCell {
     /// What was lost here, by cause: given up where it was full, or evicted.
-    pub(super) fn lost(&self) -> Losses {
+    pub(in crate::flow) fn lost(&self) -> Losses {
         let gauge = self.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
         *self.past_lost.lock().unwrap_or_else(PoisonError::into_inner) + gauge.lost() + gauge.evicted()
     }
 }
 
 /// Not yet attached.
-pub(super) const UNBEGUN: u64 = u64::MAX;
+pub(in crate::flow) const UNBEGUN: u64 = u64::MAX;
 /// Never to be attached.
-pub(super) const TOO_LATE: u64 = u64::MAX - 1;
+pub(in crate::flow) const TOO_LATE: u64 = u64::MAX - 1;
 
 /// Why a link could not be made.
 ///
@@ -100,13 +111,13 @@ pub enum LinkError {
 }
 
 /// Makes a ring of the kind that the strategy needs.
-pub(super) fn ring(packets: usize, evicting: bool) -> Result<AudioRingBuffer, RingError> {
+pub(in crate::flow) fn ring(packets: usize, evicting: bool) -> Result<AudioRingBuffer, RingError> {
     // A gap and the chunk behind it must find room.
     let packets = packets.max(2);
     if evicting { AudioRingBuffer::evicting_oldest(packets) } else { AudioRingBuffer::with_capacity(packets) }
 }
 
-pub(super) fn controller(config: LinkConfig) -> Result<BackpressureController, ControllerError> {
+pub(in crate::flow) fn controller(config: LinkConfig) -> Result<BackpressureController, ControllerError> {
     let (strategy, (on_percent, off_percent)) = (config.strategy, config.pressure_percent);
     BackpressureController::new(ControllerConfig {
         strategy,
@@ -117,7 +128,7 @@ pub(super) fn controller(config: LinkConfig) -> Result<BackpressureController, C
 }
 
 /// Makes both ends.
-pub(super) fn link(
+pub(in crate::flow) fn link(
     names: LinkNames,
     config: LinkConfig,
 ) -> Result<(Outlet, Inlet, Arc<LinkCell>), LinkError> {

@@ -1,15 +1,15 @@
 //! What nodes that join inputs of one source by position need of the graph: one rate, the source's, and ways to them of which none is
 //! so much shorter than another that it would have to hold more than it can.
 
-use super::graph::{Edge, Graph, Output};
-use super::graph_error::GraphError;
-use super::outlet::AHEAD_NS_MAX;
+use super::error::GraphError;
+use super::{Edge, Graph, Output};
+use crate::flow::link::outlet::AHEAD_NS_MAX;
 use pcmflow_core::format::{Frames, SampleRate};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Graph {
     /// Checks every join at `name` and behind it.
-    pub(super) fn check_joins(&self, name: &str) -> Result<(), GraphError> {
+    pub(in crate::flow) fn check_joins(&self, name: &str) -> Result<(), GraphError> {
         let (mut seen, mut next) = (BTreeSet::from([name]), vec![name]);
         let mut latencies = BTreeMap::new();
         while let Some(name) = next.pop() {

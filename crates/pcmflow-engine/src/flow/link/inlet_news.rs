@@ -12,10 +12,10 @@ use pcmflow_core::ledger::{Gap, LossCause, Timeline};
 const PATIENCE: u64 = 2;
 
 #[derive(Debug)]
-pub(super) struct InletNews {
+pub(in crate::flow) struct InletNews {
     pipeline: NameId,
     /// None: nothing is measured.
-    pub(super) meter: Option<Meter>,
+    pub(in crate::flow) meter: Option<Meter>,
     /// When the first chunk was taken.
     started_ns: Option<u64>,
     /// Of the last chunk; none before the first, and when nothing more is to come.
@@ -40,19 +40,19 @@ struct Last {
 }
 
 impl InletNews {
-    pub(super) fn new(pipeline: NameId) -> Self {
+    pub(in crate::flow) fn new(pipeline: NameId) -> Self {
         Self { pipeline, meter: None, started_ns: None, last: None, late: false, lost: Frames::ZERO }
     }
 
     /// A chunk of this age will be told of in a moment.
-    pub(super) fn expect(&self, age_ns: u64) {
+    pub(in crate::flow) fn expect(&self, age_ns: u64) {
         if let Some(meter) = &self.meter {
             meter.health.expect_block(age_ns);
         }
     }
 
     /// A chunk was taken, so much too late; it stands for so many frames of its source, and has so many.
-    pub(super) fn taken(
+    pub(in crate::flow) fn taken(
         &mut self,
         meta: &ChunkMeta,
         (span, frames): (Frames, Frames),
@@ -90,7 +90,7 @@ impl InletNews {
     }
 
     /// Nothing more is to come.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::flow) fn rest(&mut self) {
         self.last = None;
         if let Some(meter) = &mut self.meter {
             meter.due(0);
@@ -98,7 +98,7 @@ impl InletNews {
     }
 
     /// A gap came by; `lost` is what this link has lost so far.
-    pub(super) fn lost(&mut self, gap: Gap, lost: Frames, cx: &mut Cx<'_>) {
+    pub(in crate::flow) fn lost(&mut self, gap: Gap, lost: Frames, cx: &mut Cx<'_>) {
         let here = lost - std::mem::replace(&mut self.lost, lost);
         // What was never sent, or given up on purpose, is not missed here for as long as it lasts.
         if let (Some(last), Some(meter)) = (&mut self.last, &mut self.meter)
@@ -120,7 +120,7 @@ impl InletNews {
     }
 
     /// The stream is over.
-    pub(super) fn ended(&mut self, taken: &Timeline, now_ns: u64, cx: &mut Cx<'_>) {
+    pub(in crate::flow) fn ended(&mut self, taken: &Timeline, now_ns: u64, cx: &mut Cx<'_>) {
         let (pipeline, frames, frames_lost) = (self.pipeline, taken.delivered(), taken.lost().total());
         let duration_ns = now_ns.saturating_sub(self.started_ns.unwrap_or(now_ns));
         cx.publish(pipeline, &DataFlowEnded { pipeline, frames, frames_lost, duration_ns });

@@ -1,6 +1,6 @@
 //! Why a flow can't be as it was asked for.
 
-use super::pipeline::PipelineConfig;
+use crate::flow::pipeline::PipelineConfig;
 use crate::transform::PlanError;
 use pcmflow_core::format::FormatError;
 

@@ -1,6 +1,6 @@
 //! A graph as a drawing, for Graphviz and for Mermaid: nodes with their delay, pipelines with format, plan and delay.
 
-use super::graph::{Edge, Graph};
+use super::{Edge, Graph};
 use std::fmt::Write;
 
 fn ms(ns: u64) -> String {

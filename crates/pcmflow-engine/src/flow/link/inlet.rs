@@ -2,7 +2,7 @@
 
 use super::adapter::Adapter;
 use super::inlet_news::InletNews;
-use super::link::{LinkCell, TOO_LATE, UNBEGUN};
+use super::{LinkCell, TOO_LATE, UNBEGUN};
 use crate::metrics::Meter;
 use crate::sync::{Arc, Ordering};
 use crate::task::Cx;
@@ -16,11 +16,11 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 /// The receiving end of a ring, and what looks at it.
-pub(super) type Ring = (ChunkConsumer, LinkGauge);
+pub(in crate::flow) type Ring = (ChunkConsumer, LinkGauge);
 
 /// What a look at a link came to.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(in crate::flow) enum Taken {
     /// Something was taken, and may have made [packets](Inlet::next).
     Moved,
     /// The writer's books came; so many frames are unaccounted for before this place.
@@ -33,29 +33,29 @@ pub(super) enum Taken {
 
 /// Takes what comes through a link.
 #[derive(Debug)]
-pub(super) struct Inlet {
+pub(in crate::flow) struct Inlet {
     link: ChunkConsumer,
     gauge: LinkGauge,
     successors: Consumer<Ring>,
     /// The books of the rings before this one.
     past: EdgeSnapshot,
-    pub(super) adapter: Adapter,
+    pub(in crate::flow) adapter: Adapter,
     /// In the format that is wanted.
     ready: VecDeque<Packet>,
     taken: Timeline,
     /// Where the last cut stood.
-    pub(super) cut: Option<StreamPosition>,
+    pub(in crate::flow) cut: Option<StreamPosition>,
     begun: bool,
     ended: bool,
     latency_ns_max: u64,
     /// It has a clock, and so a timeline, of its own.
-    pub(super) own_clock: bool,
+    pub(in crate::flow) own_clock: bool,
     news: InletNews,
     /// The other end was told that it may go on though the link is full.
     ahead: bool,
     /// Something was taken since the other end was notified.
     moved: bool,
-    pub(super) cell: Arc<LinkCell>,
+    pub(in crate::flow) cell: Arc<LinkCell>,
     /// Dropped behind the link.
     _farewell: Farewell,
 }
@@ -71,7 +71,7 @@ impl Drop for Farewell {
 }
 
 impl Inlet {
-    pub(super) fn new(
+    pub(in crate::flow) fn new(
         (link, gauge): Ring,
         successors: Consumer<Ring>,
         latency_ns_max: u64,
@@ -99,12 +99,12 @@ impl Inlet {
     }
 
     /// The next packet in the format that is wanted.
-    pub(super) fn next(&mut self) -> Option<Packet> {
+    pub(in crate::flow) fn next(&mut self) -> Option<Packet> {
         self.ready.pop_front()
     }
 
     /// The first frame that was not heard of; none before the other end was attached.
-    pub(super) fn position(&mut self) -> Option<StreamPosition> {
+    pub(in crate::flow) fn position(&mut self) -> Option<StreamPosition> {
         self.begin().then(|| self.taken.position())
     }
 
@@ -121,7 +121,12 @@ impl Inlet {
     }
 
     /// Takes one packet from the link.
-    pub(super) fn take(&mut self, pool: &BufferRecyclingPool, now_ns: u64, cx: &mut Cx<'_>) -> Taken {
+    pub(in crate::flow) fn take(
+        &mut self,
+        pool: &BufferRecyclingPool,
+        now_ns: u64,
+        cx: &mut Cx<'_>,
+    ) -> Taken {
         loop {
             let closed = self.link.is_closed();
             // The place is there before anything is sent.
@@ -216,7 +221,7 @@ impl Inlet {
     }
 
     /// Throws out what is there, under `cause`; returns whether the other end went and nothing will come any more.
-    pub(super) fn drain(&mut self, cause: LossCause, mut on_gap: impl FnMut(Gap)) -> bool {
+    pub(in crate::flow) fn drain(&mut self, cause: LossCause, mut on_gap: impl FnMut(Gap)) -> bool {
         self.ready.clear();
         self.news.rest();
         loop {
@@ -243,19 +248,19 @@ impl Inlet {
     }
 
     /// Counts from now on by this.
-    pub(super) fn measure(&mut self, meter: Meter) {
+    pub(in crate::flow) fn measure(&mut self, meter: Meter) {
         self.news.meter = Some(meter);
     }
 
     /// A poll begins: so many chunks wait.
-    pub(super) fn look(&mut self) {
+    pub(in crate::flow) fn look(&mut self) {
         if let Some(meter) = &mut self.news.meter {
             meter.depth(self.gauge.occupancy() as u64);
         }
     }
 
     /// Another input is behind this one and has nothing: where this link is full, the other end may go on all the same, a while.
-    pub(super) fn let_ahead(&mut self, ahead: bool) {
+    pub(in crate::flow) fn let_ahead(&mut self, ahead: bool) {
         if ahead && !self.ahead && self.gauge.occupancy() >= self.gauge.capacity() {
             self.ahead = true;
             // Relaxed: the wake-up carries it.
@@ -265,13 +270,13 @@ impl Inlet {
     }
 
     /// The task is about to wait, and looks once more after this: whoever sends something wakes it.
-    pub(super) fn arm(&self) {
+    pub(in crate::flow) fn arm(&self) {
         self.cell.receiver.arm();
     }
 
     /// Wakes the other end if it waits for room, and publishes what was taken; where this end `comes_again` only once half of the
     /// link is free.
-    pub(super) fn notify(&mut self, comes_again: bool) {
+    pub(in crate::flow) fn notify(&mut self, comes_again: bool) {
         if comes_again && 2 * self.gauge.occupancy() > self.gauge.capacity() {
             return;
         }

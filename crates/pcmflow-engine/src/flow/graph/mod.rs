@@ -1,7 +1,12 @@
 //! The graph of a flow: what may be connected with what, in which format, and with which delay. Pure: nothing runs here.
 
-use super::graph_error::GraphError;
-use super::pipeline::PipelineConfig;
+mod draw;
+mod error;
+mod joins;
+
+pub use error::GraphError;
+
+use crate::flow::pipeline::PipelineConfig;
 use crate::transform::{Plan, Shape};
 use pcmflow_core::format::Frames;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +53,7 @@ pub struct Ports {
     /// Calls of it may wait for something outside: see [`Needs`](crate::task::Needs).
     pub may_block: bool,
     /// Each input but the first has a clock, and so a timeline, of its own: it is taken when the node
-    /// [wants](super::Node::wants) it, and what becomes of it is the node's [to tell](super::Node::followed).
+    /// [wants](crate::flow::Node::wants) it, and what becomes of it is the node's [to tell](crate::flow::Node::followed).
     pub own_clocks: bool,
 }
 
@@ -126,9 +131,9 @@ pub struct Edge {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    pub(super) nodes: BTreeMap<String, Ports>,
+    pub(in crate::flow) nodes: BTreeMap<String, Ports>,
     /// By name.
-    pub(super) edges: BTreeMap<String, Edge>,
+    pub(in crate::flow) edges: BTreeMap<String, Edge>,
 }
 
 impl Graph {
@@ -313,7 +318,7 @@ impl Graph {
         self.edges.remove(name).ok_or_else(|| self.no_pipeline(name))
     }
 
-    pub(super) fn no_pipeline(&self, name: &str) -> GraphError {
+    pub(in crate::flow) fn no_pipeline(&self, name: &str) -> GraphError {
         let known = self.edges.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         GraphError::NoPipeline { name: name.to_owned(), known }
     }
@@ -343,7 +348,11 @@ impl Graph {
         self.latency_to(name, &mut BTreeMap::new())
     }
 
-    pub(super) fn latency_to<'a>(&'a self, name: &'a str, known: &mut BTreeMap<&'a str, u64>) -> u64 {
+    pub(in crate::flow) fn latency_to<'a>(
+        &'a self,
+        name: &'a str,
+        known: &mut BTreeMap<&'a str, u64>,
+    ) -> u64 {
         if let Some(latency_ns) = known.get(name) {
             return *latency_ns;
         }

@@ -11,7 +11,7 @@ use pcmflow_core::format::{Frames, StreamPosition};
 use pcmflow_core::pressure::PressureEdge;
 
 /// Looks at the link, once a poll, and publishes what changed.
-pub(super) fn tell(outlet: &mut Outlet, now_ns: u64, cx: &mut Cx<'_>) {
+pub(in crate::flow) fn tell(outlet: &mut Outlet, now_ns: u64, cx: &mut Cx<'_>) {
     let (edge, change) = outlet.observe(now_ns);
     if let Some(edge) = edge {
         tell_pressure(outlet, edge, cx);

@@ -1,8 +1,8 @@
 //! The sending end of a link, with what is done when the link is full.
 
-use super::edit::OutletChange;
 use super::inlet::Ring;
-use super::link::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
+use super::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
+use crate::flow::edit::OutletChange;
 use crate::pressure::{
     BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
 };
@@ -19,15 +19,15 @@ use std::sync::PoisonError;
 const RATE_WINDOW_NS: u64 = 10_000_000;
 
 /// So much of the stream may wait before a link that is full, where another input of a join is behind it and has nothing. What
-/// declared delays need beyond that is [refused](super::GraphError::Ahead).
-pub(super) const AHEAD_NS_MAX: u64 = 1_000_000_000;
+/// declared delays need beyond that is [refused](crate::flow::GraphError::Ahead).
+pub(in crate::flow) const AHEAD_NS_MAX: u64 = 1_000_000_000;
 
 /// So many packets at the most have their place in the queue before a link from the start: what one input makes, and what a link of
 /// usual length buffers. Longer queues grow when they are needed.
 const QUEUE_MAX: usize = 256;
 
 /// A queue before a link of so many packets.
-pub(super) fn queue(packets: usize) -> Result<VecDeque<Packet>, LinkError> {
+pub(in crate::flow) fn queue(packets: usize) -> Result<VecDeque<Packet>, LinkError> {
     let wanted = packets.saturating_mul(4).min(QUEUE_MAX);
     let mut queue = VecDeque::new();
     let memory = |_| RingError::OutOfMemory { bytes: wanted * size_of::<Packet>() };
@@ -36,7 +36,7 @@ pub(super) fn queue(packets: usize) -> Result<VecDeque<Packet>, LinkError> {
 }
 
 /// Whether a link holds up its node, as another input of a join is behind it by more than may wait.
-pub(super) enum Stall {
+pub(in crate::flow) enum Stall {
     Began,
     Ended { lasted_ns: u64 },
 }
@@ -44,7 +44,7 @@ pub(super) enum Stall {
 /// Sends what a node gives. Whatever is sent is taken: into the link, into a queue before it (what one input made can be more
 /// than there is room for), or given up. Whether the node should be given more input is asked before.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub(in crate::flow) struct Outlet {
     config: LinkConfig,
     /// None when the other end went.
     link: Option<ChunkProducer>,
@@ -72,11 +72,11 @@ pub(super) struct Outlet {
     stalled_since_ns: Option<u64>,
     /// Something was sent since the other end was notified.
     moved: bool,
-    pub(super) cell: Arc<LinkCell>,
+    pub(in crate::flow) cell: Arc<LinkCell>,
 }
 
 impl Outlet {
-    pub(super) fn new(
+    pub(in crate::flow) fn new(
         config: LinkConfig,
         link: ChunkProducer,
         gauge: LinkGauge,
@@ -112,7 +112,7 @@ impl Outlet {
     }
 
     /// Begins at this place of the timeline; before anything is sent.
-    pub(super) fn begin(&mut self, position: StreamPosition) {
+    pub(in crate::flow) fn begin(&mut self, position: StreamPosition) {
         // Release: who sees the place sees nothing sent before it. Relaxed: nothing is read on the strength of it.
         let start = &self.cell.start;
         if start.compare_exchange(UNBEGUN, position.0, Ordering::Release, Ordering::Relaxed).is_err() {
@@ -126,7 +126,7 @@ impl Outlet {
     }
 
     /// Whether the other end is there.
-    pub(super) fn is_open(&mut self) -> bool {
+    pub(in crate::flow) fn is_open(&mut self) -> bool {
         // Who went just before it would have come to this ring never closed it: the ring is where that end would have looked for it.
         if self.successors.is_closed() || self.link.as_ref().is_some_and(ChunkProducer::is_closed) {
             self.link = None;
@@ -135,12 +135,12 @@ impl Outlet {
     }
 
     /// Whether everything that was sent is in the link.
-    pub(super) fn is_flushed(&self) -> bool {
+    pub(in crate::flow) fn is_flushed(&self) -> bool {
         self.queue.is_empty() || self.link.is_none()
     }
 
     /// Whether what is done about a full link depends on how long it is full.
-    pub(super) fn is_adaptive(&self) -> bool {
+    pub(in crate::flow) fn is_adaptive(&self) -> bool {
         self.config.strategy == Strategy::Adaptive
     }
 
@@ -151,7 +151,7 @@ impl Outlet {
 
     /// Whether the node may be given more to do, as far as this link is concerned; otherwise until when to wait, which is 0 for
     /// until there is room.
-    pub(super) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
+    pub(in crate::flow) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
         // Relaxed: the wake-up carried it.
         let ahead = self.cell.ahead.load(Ordering::Relaxed);
         if ahead && self.waits_ns() < AHEAD_NS_MAX {
@@ -188,7 +188,7 @@ impl Outlet {
     }
 
     /// Looks, once a poll, whether so much waits that the other end's being ahead helps no more; returns what changed.
-    pub(super) fn stall(&mut self, now_ns: u64) -> Option<Stall> {
+    pub(in crate::flow) fn stall(&mut self, now_ns: u64) -> Option<Stall> {
         let held_up = std::mem::take(&mut self.held_up);
         match self.stalled_since_ns {
             None if held_up => {
@@ -207,7 +207,7 @@ impl Outlet {
     }
 
     /// Sends what waits, as far as there is room. At the `end` the last gap needs no room for a chunk behind it.
-    pub(super) fn flush(&mut self, end: bool) {
+    pub(in crate::flow) fn flush(&mut self, end: bool) {
         let drops = self.drops();
         while let Some(packet) = self.queue.front() {
             let Some(link) = &mut self.link else { return };
@@ -238,7 +238,7 @@ impl Outlet {
     }
 
     /// Sends a chunk.
-    pub(super) fn chunk(&mut self, chunk: AudioChunk) {
+    pub(in crate::flow) fn chunk(&mut self, chunk: AudioChunk) {
         if self.link.is_none() {
             return;
         }
@@ -264,7 +264,7 @@ impl Outlet {
     }
 
     /// Tells that frames are missing here.
-    pub(super) fn gap(&mut self, gap: Gap) {
+    pub(in crate::flow) fn gap(&mut self, gap: Gap) {
         if self.link.is_some() && gap.frames > Frames::ZERO {
             self.lose(gap);
             self.flush(false);
@@ -283,7 +283,7 @@ impl Outlet {
 
     /// Sends these books up to here; `unaccounted` frames were found missing before. Where there is no room, a link that drops
     /// leaves it out.
-    pub(super) fn cut(&mut self, unaccounted: Frames) {
+    pub(in crate::flow) fn cut(&mut self, unaccounted: Frames) {
         self.flush(false);
         let accepted = self.sent.delivered() + unaccounted;
         let cut = CutMark { position: self.sent.position(), accepted, lost: self.sent.lost() };
@@ -296,7 +296,7 @@ impl Outlet {
     }
 
     /// It is to be another from now on.
-    pub(super) fn change(&mut self, change: OutletChange) {
+    pub(in crate::flow) fn change(&mut self, change: OutletChange) {
         match change {
             OutletChange::Strategy(strategy) => {
                 let config = LinkConfig { strategy, ..self.config };
@@ -310,7 +310,7 @@ impl Outlet {
     }
 
     /// Looks at the link, once a poll: who is slow, and what is to be done about it. Returns what changed.
-    pub(super) fn observe(&mut self, now_ns: u64) -> (Option<Edge>, Option<Change>) {
+    pub(in crate::flow) fn observe(&mut self, now_ns: u64) -> (Option<Edge>, Option<Change>) {
         let pops = self.gauge.stats().pops;
         let (pops_before, since_ns) = self.window;
         let passed_ns = now_ns.saturating_sub(since_ns);
@@ -363,17 +363,17 @@ impl Outlet {
     }
 
     /// Chunks that wait, and that may.
-    pub(super) fn fill(&self) -> (u64, u64) {
+    pub(in crate::flow) fn fill(&self) -> (u64, u64) {
         ((self.gauge.occupancy() + self.queue.len()) as u64, self.gauge.capacity() as u64)
     }
 
     /// The task is about to wait, and looks once more after this: whoever makes room wakes it.
-    pub(super) fn arm(&self) {
+    pub(in crate::flow) fn arm(&self) {
         self.cell.sender.arm();
     }
 
     /// Wakes the other end if it waits for what was sent.
-    pub(super) fn notify(&mut self) {
+    pub(in crate::flow) fn notify(&mut self) {
         if std::mem::take(&mut self.moved) {
             self.cell.receiver.notify();
         }

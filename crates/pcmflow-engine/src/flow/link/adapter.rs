@@ -1,6 +1,6 @@
 //! What makes of a link's chunks the format that its node wants; another one where the source changes its format.
 
-use super::graph::Edge;
+use crate::flow::graph::Edge;
 use crate::transform::{Chain, Cost, Plan, PlanError, Shape, Transform};
 use pcmflow_core::chunk::{AudioChunk, Packet};
 use pcmflow_core::format::StreamFormat;
@@ -10,7 +10,7 @@ use pcmflow_core::stream::Mark;
 
 /// Passes chunks on, in the wanted shape.
 #[derive(Debug, Default)]
-pub(super) struct Adapter {
+pub(in crate::flow) struct Adapter {
     /// None: any.
     wanted: Option<Shape>,
     /// What is wanted has the rate that comes.
@@ -23,12 +23,12 @@ pub(super) struct Adapter {
     chain: Option<Chain>,
     refused: bool,
     /// The books of chains that are over.
-    pub(super) conversions: Vec<Conversion>,
+    pub(in crate::flow) conversions: Vec<Conversion>,
 }
 
 impl Adapter {
     /// What a pipeline needs as it was checked.
-    pub(super) fn new(edge: &Edge) -> Result<Self, PlanError> {
+    pub(in crate::flow) fn new(edge: &Edge) -> Result<Self, PlanError> {
         let plan = edge.plan.as_ref().filter(|plan| plan.cost() > Cost::Free);
         let chain = plan.map(Plan::build).transpose()?;
         let (wanted, follows_rate, planned) = (edge.wanted, edge.follows_rate, edge.shape);
@@ -55,7 +55,7 @@ impl Adapter {
     }
 
     /// Takes a chunk.
-    pub(super) fn process(
+    pub(in crate::flow) fn process(
         &mut self,
         chunk: AudioChunk,
         pool: &BufferRecyclingPool,
@@ -76,7 +76,12 @@ impl Adapter {
     }
 
     /// Takes a gap.
-    pub(super) fn gap(&mut self, gap: Gap, pool: &BufferRecyclingPool, emit: &mut dyn FnMut(Packet)) {
+    pub(in crate::flow) fn gap(
+        &mut self,
+        gap: Gap,
+        pool: &BufferRecyclingPool,
+        emit: &mut dyn FnMut(Packet),
+    ) {
         match &mut self.chain {
             Some(chain) => chain.gap(gap, pool, emit),
             None => emit(Packet::Mark(Mark::Gap(gap))),
@@ -84,7 +89,7 @@ impl Adapter {
     }
 
     /// The stream is over, or another format comes: gives what was held.
-    pub(super) fn finish(&mut self, pool: &BufferRecyclingPool, emit: &mut dyn FnMut(Packet)) {
+    pub(in crate::flow) fn finish(&mut self, pool: &BufferRecyclingPool, emit: &mut dyn FnMut(Packet)) {
         if let Some(chain) = &mut self.chain {
             chain.finish(pool, emit);
         }
@@ -92,7 +97,7 @@ impl Adapter {
     }
 
     /// Closes the books of the chain in use.
-    pub(super) fn close(&mut self) {
+    pub(in crate::flow) fn close(&mut self) {
         if let Some(chain) = self.chain.take() {
             self.conversions.push(chain.conversion());
         }

@@ -14,6 +14,8 @@ pub(crate) fn entries() {
     rt("HealthRecorder::underrun", || recorder.underrun());
     rt("HealthRecorder::error", || recorder.error());
     rt("HealthRecorder::deadline_missed", || recorder.deadline_missed());
+    rt("HealthRecorder::besides", || recorder.besides());
+    rt("BufferHealthMonitor::besides", || monitor.besides());
     let figures = monitor.snapshot(1_000_000_000).total;
     assert_eq!(rt("HealthFigures::blocks", || figures.blocks()), 1);
     rt("HealthFigures::frames_per_s", || figures.frames_per_s());

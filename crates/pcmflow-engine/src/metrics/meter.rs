@@ -64,11 +64,20 @@ pub struct Starvation {
     pub ns: u64,
 }
 
-/// What the two halves share beside the health counters. In this order what every block touches is in the last half, beside
-/// what it touches there.
+/// What a [`Meter`] counts beside its health, for its [`MeterReader`] alone.
+///
+/// ```
+/// use pcmflow_core::health::HealthConfig;
+/// use pcmflow_engine::metrics::{Counters, Meter};
+/// let (meter, _reader) = Meter::new(HealthConfig::default(), 0)?;
+/// let counters: &Counters = meter.health.besides();
+/// assert_eq!(size_of_val(counters), 64); // what every block touches shares a cache line with its health
+/// # Ok::<(), pcmflow_core::health::HealthError>(())
+/// ```
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Counters {
+    // In this order what every block touches is in the last half, beside what it touches there.
     /// Of the episodes that are over, by cause.
     episodes: [AtomicU64; Starved::ALL.len()],
     starved_ns: [AtomicU64; Starved::ALL.len()],

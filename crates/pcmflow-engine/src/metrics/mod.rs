@@ -26,7 +26,7 @@ mod tests;
 
 pub use alerts::{Alert, AlertEdge, Alerts};
 pub use figures::{FlowFigures, LatencyFigures};
-pub use meter::{Meter, MeterReader, Reading, Starvation, Starved};
+pub use meter::{Counters, Meter, MeterReader, Reading, Starvation, Starved};
 pub use pools::{ClassSnapshot, PoolSnapshot};
 pub use rules::{Metric, Rule, RuleError};
 pub use sampler::{IntervalError, Readings, Sample, Sampler};

@@ -87,7 +87,8 @@ pub struct ClassMetrics {
     pub held_bytes: usize,
     /// Of those, bytes of slabs that hand out no more buffers and go when the last one is back.
     pub draining_bytes: usize,
-    /// Bytes of free buffers that can't be given back, because their slab is in use in part.
+    /// Bytes of slabs that can't be given back though their buffers in use would find room in fewer: those are scattered. What is free
+    /// in the fewest slabs that could hold them is none of it.
     pub stranded_bytes: usize,
 }
 
@@ -128,7 +129,7 @@ impl ClassMetrics {
         percent(self.overhead_bytes(), self.held_bytes)
     }
 
-    /// Bytes of free buffers that can't be given back, as part of the bytes of all buffers, in percent.
+    /// [Bytes that can't be given back](ClassMetrics::stranded_bytes), as part of the bytes of all buffers, in percent.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn fragmentation_percent(&self) -> f64 {
@@ -166,6 +167,8 @@ impl ClassMetrics {
         // Before the slabs, so that what was lent is not missing from the acquisitions.
         let not_hits = rare.lent.load(Ordering::Acquire) + metrics.misses_grown;
         let (mut peak, mut taken) = (0, 0);
+        // Of slabs with a buffer out: the slots of all, and of the largest.
+        let (mut pinned, mut largest) = (0, 1);
         for slab in class.slabs() {
             // SAFETY: the slabs of a class live as long as it.
             let (shape, slab) = unsafe { (slab.shape(), slab.census()) };
@@ -184,10 +187,12 @@ impl ClassMetrics {
                 metrics.draining_bytes += shape.storage_bytes();
             }
             if slab.out() > 0 {
-                metrics.stranded_bytes += (slab.slots - slab.out()) * buffer_bytes;
+                (pinned, largest) = (pinned + slab.slots, slab.slots.max(largest));
             }
             peak += slab.high;
         }
+        let needed = metrics.states.in_use.div_ceil(largest) * largest;
+        metrics.stranded_bytes = pinned.saturating_sub(needed) * buffer_bytes;
         metrics.states.cached = caches.cached.min(metrics.states.in_use);
         metrics.states.in_use -= metrics.states.cached;
         // What endpoints took was handed out only when they did so.
@@ -336,7 +341,7 @@ impl PoolMetrics {
         percent(self.overhead_bytes, self.held_bytes)
     }
 
-    /// Bytes of free buffers that can't be given back, as part of the bytes of all buffers, in percent.
+    /// [Bytes that can't be given back](ClassMetrics::stranded_bytes), as part of the bytes of all buffers, in percent.
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn fragmentation_percent(&self) -> f64 {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 fuzz_target!(|text: &str| {
     let config = Config::default();
-    let errors = match FlowFile::parse(text, &config.flow) {
+    let errors = match FlowFile::parse(text, &config) {
         Err(errors) => errors,
         Ok(file) => {
             assert!(

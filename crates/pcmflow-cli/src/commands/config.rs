@@ -55,9 +55,9 @@ fn load_from(file: Option<PathBuf>, args: &ConfigArgs) -> Result<Config, Failure
         None => String::new(),
         Some(path) => read_text(&path, BYTES_MAX, "a configuration")?,
     };
-    // What is not UTF-8 is no value of any key.
-    let text = |text: std::ffi::OsString| text.into_string().ok();
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+    // What is not UTF-8 is no key; as a value it is told to be none.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let sources = Sources { toml, environment: environment.collect(), flags: args.set.clone() };
     Config::load(&sources).map_err(Failure::Config)
 }

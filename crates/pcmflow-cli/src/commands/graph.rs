@@ -31,7 +31,7 @@ impl Written {
         let config = config::load(args)?;
         let name = path.display().to_string();
         let text = read_text(path, FlowFile::BYTES_MAX, "a flow file")?;
-        let mut file = FlowFile::parse(&text, &config.flow)
+        let mut file = FlowFile::parse(&text, &config)
             .map_err(|errors| Failure::FlowFile { file: name.clone(), errors })?;
         file.reserve(path, "the flow file");
         if let Some(path) = config::named(args) {

@@ -278,11 +278,53 @@ fn the_ring_is_as_long_as_configured() {
 }
 
 #[test]
-fn a_ring_beyond_all_need_is_refused() {
+fn a_ring_beyond_all_need_is_refused_and_costs_no_output() {
     let place = Place::new();
-    let flow = flow(&place, "signal = 'sine:440,rate=768000,seconds=1,channels=64'", &[("discard", "")]);
+    let old = place.file("old.wav", b"precious");
+    let flow =
+        flow(&place, "signal = 'sine:440,rate=768000,seconds=1,channels=64'", &[("wav", "path = 'old.wav'")]);
     let said = pcmflow(["run", &flow, "--set", "audio.ring_ms=60000"]).end().code(1);
     said.says(&["a ring of 60000 ms", "768000 Hz", "and may take 268435456: ask for a shorter one"]);
+    assert_eq!(std::fs::read(old).unwrap(), b"precious");
+}
+
+#[test]
+fn raw_standard_input_is_what_the_configuration_says() {
+    let place = Place::new();
+    let flow = flow(&place, "encoding = 's16le'", &[("discard", "")]);
+    let text = std::fs::read_to_string(&flow).unwrap().replace("kind = 'synth'", "kind = 'stdin'");
+    let flow = place.file("raw.toml", text.as_bytes());
+    let set = ["--set", "audio.sample_rate_hz=16000", "--set", "audio.channels=2"];
+    let run = pcmflow(["run", &flow].into_iter().chain(set)).stdin(vec![0; 6_400]);
+    run.end().code(0).says(&["frames in 1600 "]);
+    let graph = pcmflow(["graph", &flow].into_iter().chain(set)).stdin(vec![0; 6_400]).end().code(0);
+    assert!(graph.text().contains("16000 Hz"), "{}", graph.text());
+}
+
+/// A console shares standard input and output with no audio, whatever that is called.
+#[cfg(unix)]
+#[test]
+fn no_console_stands_in_the_midst_of_samples() {
+    let place = Place::new();
+    let flow = flow(&place, "path = '/dev/stdin'", &[("discard", "")]);
+    let text = std::fs::read_to_string(&flow).unwrap().replace("kind = 'synth'", "kind = 'file'");
+    let input = place.file("input.toml", text.as_bytes());
+    let said = pcmflow(["run", &input, "--console"]).stdin(b"help\n".to_vec()).end().code(2);
+    said.says(&["node in reads standard input"]);
+    let flow = self::flow(&place, SHORT, &[("raw", "path = '/dev/stdout'")]);
+    let said = pcmflow(["run", &flow, "--console"]).stdin(b"help\n".to_vec()).end().code(0);
+    assert_eq!(said.out.len(), 2 * 48_000);
+}
+
+#[test]
+fn a_flow_that_nobody_hears_any_more_ends_with_the_console() {
+    let place = Place::new();
+    let flow = flow(&place, ENDLESS, &[("discard", "")]);
+    pcmflow(["run", &flow, "--console"])
+        .stdin("pipeline remove in→out0\n".as_bytes().to_vec())
+        .end()
+        .code(3)
+        .says(&["unaccounted 0"]);
 }
 
 /// A source would go on for nobody.

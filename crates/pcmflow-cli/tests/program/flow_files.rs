@@ -99,7 +99,7 @@ fn the_configuration_is_shown_with_where_it_comes_from() {
     let place = Place::new();
     let file = place.file("a.toml", b"[flow]\nstrategy = \"block\"\n");
     let shown = pcmflow(["config", "show", "--config", &file, "--set", "alerts.hold_ms=7"]).end().code(0);
-    for line in ["strategy = \"block\" # file, line 2", "hold_ms = 7 # flag", "channels = 2 # default"] {
+    for line in ["strategy = \"block\" # file, line 2", "hold_ms = 7 # flag", "channels = 1 # default"] {
         assert!(shown.text().contains(line), "{line}\n{}", shown.text());
     }
     // What is shown can be loaded.

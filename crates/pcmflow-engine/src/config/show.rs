@@ -47,7 +47,7 @@ impl Config {
     /// ```
     /// use pcmflow_engine::config::Config;
     /// let template = Config::template();
-    /// assert!(template.contains("# Samples a frame. 1 to 64.\n#channels = 2\n"));
+    /// assert!(template.contains("# Samples a frame, likewise. 1 to 64.\n#channels = 1\n"));
     /// ```
     ///
     /// Not RT-safe: allocates.

@@ -11,15 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// struct Link;
 /// impl ConfigUsers for Link {
 ///     fn validate(&mut self, candidate: &Config) -> Vec<ConfigError> {
-///         let reason = "it never drops blocks that are younger than 5 ms".to_owned();
+///         let reason = "it looks every 20 ms at most".to_owned();
 ///         let refused = ConfigError::Refused { module: "link".into(), reason };
-///         if candidate.flow.latency_ms_max < 5 { vec![refused] } else { Vec::new() }
+///         if candidate.metrics.sample_ms < 20 { vec![refused] } else { Vec::new() }
 ///     }
 ///     fn changed(&mut self, _: &ConfigChange) {}
 /// }
 /// let store = ConfigStore::new(Config::default());
-/// assert!(store.change(&[("flow.latency_ms_max", "4")], &mut Link).is_err());
-/// assert_eq!(store.current().flow.latency_ms_max, 30);
+/// assert!(store.change(&[("metrics.sample_ms", "10")], &mut Link).is_err());
+/// assert_eq!(store.current().metrics.sample_ms, 100);
 /// ```
 pub trait ConfigUsers {
     /// Looks at a candidate; whatever is told, nothing is changed by it.

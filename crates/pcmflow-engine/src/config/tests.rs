@@ -223,7 +223,7 @@ fn tree_and_schema_are_data_too() {
         schema[0],
         serde_json::json!({
             "name": "audio.sample_rate_hz", "default": 48_000, "allowed": "1000 to 768000", "live": false,
-            "doc": "Frames a second."
+            "doc": "Frames a second of what does not say so itself, as raw PCM."
         })
     );
 }
@@ -335,16 +335,16 @@ fn a_change_applies_as_a_whole_or_not_at_all() {
     let mut watcher = Watcher::default();
     for (patch, expected) in [
         (
-            [("flow.strategy", "block"), ("flow.latency_ms_max", "0")],
-            "flow.latency_ms_max is 0 (run time), allowed are 1 to 10000",
+            [("flow.strategy", "block"), ("metrics.sample_ms", "0")],
+            "metrics.sample_ms is 0 (run time), allowed are 10 to 1000",
         ),
         (
-            [("flow.strategy", "block"), ("audio.channels", "1")],
-            "audio.channels can't change from 2 to 1 while running: set it before the start",
+            [("flow.strategy", "block"), ("audio.channels", "2")],
+            "audio.channels can't change from 1 to 2 while running: set it before the start",
         ),
         (
-            [("flow.strategy", "block"), ("flow.pressure_on_percent", "70")],
-            "flow.pressure_off_percent is 70 (default): it must be below flow.pressure_on_percent, 70",
+            [("flow.strategy", "block"), ("alerts.latency_ms_on", "20")],
+            "alerts.latency_ms_off is 20 (default): it must be below alerts.latency_ms_on, 20",
         ),
         (
             [("flow.strategy", "block"), ("flow.latency", "1")],
@@ -362,7 +362,7 @@ fn a_change_applies_as_a_whole_or_not_at_all() {
     assert!(Arc::ptr_eq(&before, &store.current()) && watcher.keys.is_empty());
 
     watcher.objects = false;
-    let patch = [("flow.strategy", "\"block\""), ("alerts.hold_ms", "5"), ("audio.channels", "2")];
+    let patch = [("flow.strategy", "\"block\""), ("alerts.hold_ms", "5"), ("audio.channels", "1")];
     let change = store.change(&patch, &mut watcher).unwrap();
     assert_eq!(change.keys, ["flow.strategy", "alerts.hold_ms"]);
     assert_eq!(watcher.keys, [change.keys]);
@@ -373,7 +373,7 @@ fn a_change_applies_as_a_whole_or_not_at_all() {
         (pressure::Strategy::Adaptive, pressure::Strategy::Block)
     );
     assert_eq!(after.origin("alerts.hold_ms"), Origin::Change);
-    assert_eq!(after.origin("audio.channels"), Origin::Default, "it was 2 already");
+    assert_eq!(after.origin("audio.channels"), Origin::Default, "it was 1 already");
 
     let looked = watcher.looked;
     assert!(store.change(&[("flow.strategy", "block")], &mut watcher).unwrap().keys.is_empty());

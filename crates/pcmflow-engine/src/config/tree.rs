@@ -27,10 +27,10 @@ const BYTES_MAX: u64 = 1 << 40;
 define! {
     /// What audio is taken in, and how much of it is held for whoever reads it.
     audio: AudioConfig {
-        /// Frames a second.
+        /// Frames a second of what does not say so itself, as raw PCM.
         FIXED sample_rate_hz: u32 = 48_000, number(SampleRate::MIN.hz() as u64, SampleRate::MAX.hz() as u64);
-        /// Samples a frame.
-        FIXED channels: u32 = 2, number(1, ChannelCount::MAX.get() as u64);
+        /// Samples a frame, likewise.
+        FIXED channels: u32 = 1, number(1, ChannelCount::MAX.get() as u64);
         /// Which blocks may be chosen: production takes 1024 frames only.
         FIXED profile: Profile = Profile::Production, word(PROFILES);
         /// Frames of a block, a multiple of 128.
@@ -63,16 +63,16 @@ define! {
     }
     /// What a pipeline does where its own settings don't say.
     flow: FlowConfig {
-        /// What is done under back-pressure.
+        /// What is done under back-pressure; running pipelines follow a change.
         LIVE strategy: Strategy = Strategy::Adaptive, word(STRATEGIES);
         /// Back-pressure begins at this fill of a link.
-        LIVE pressure_on_percent: u8 = 90, number(1, 100);
+        FIXED pressure_on_percent: u8 = 90, number(1, 100);
         /// It ends at this fill.
-        LIVE pressure_off_percent: u8 = 70, number(0, 99);
+        FIXED pressure_off_percent: u8 = 70, number(0, 99);
         /// How old a block may be when its result leaves; each that is older is counted as late.
-        LIVE latency_ms_max: u64 = 30, number(1, 10_000);
+        FIXED latency_ms_max: u64 = 30, number(1, 10_000);
         /// Who is served first.
-        LIVE priority: Priority = Priority::High, word(PRIORITIES);
+        FIXED priority: Priority = Priority::High, word(PRIORITIES);
     }
     /// The threads that a flow runs on.
     threads: ThreadsConfig {

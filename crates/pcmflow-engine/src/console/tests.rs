@@ -183,16 +183,16 @@ fn the_configuration_is_shown_and_changed() {
     for (line, expected) in [
         ("config set metrics.sample_ms 50", "metrics.sample_ms is 50\n"),
         ("config set metrics.sample_ms  50", "metrics.sample_ms is 50 already\n"),
-        ("config set flow.priority critical", "flow.priority is \"critical\"\n"),
+        ("config set flow.strategy block", "flow.strategy is \"block\"\n"),
         (
-            "config set audio.channels 1",
-            "audio.channels can't change from 2 to 1 while running: set it before the start\n",
+            "config set audio.channels 2",
+            "audio.channels can't change from 1 to 2 while running: set it before the start\n",
         ),
         ("config get flow.priorty", "no key `flow.priorty` (run time): did you mean `flow.priority`?\n"),
         (
             "config get flow.priority",
-            "key            value     from      allowed                 live  meaning\n\
-             flow.priority  critical  run time  critical, high, normal  true  Who is served first.\n",
+            "key            value  from     allowed                 live   meaning\n\
+             flow.priority  high   default  critical, high, normal  false  Who is served first.\n",
         ),
         ("pool trim", "not here\n"),
     ] {

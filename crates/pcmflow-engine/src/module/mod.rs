@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// use pcmflow_engine::config::Config;
 /// use pcmflow_engine::module::ModuleCx;
 /// let cx = ModuleCx::new(Config::default().into(), 5);
-/// assert_eq!((cx.config.audio.channels, cx.now_ns), (2, 5));
+/// assert_eq!((cx.config.audio.channels, cx.now_ns), (1, 5));
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -29,7 +29,7 @@ use crate::module::{Module, ModuleCx, ModuleError, ModuleRegistry, ModuleState, 
 use crate::task::Clock;
 use modules::{AudioInput, DataManagement, Observability};
 use pcmflow_core::health::HealthConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tell::Teller;
@@ -128,6 +128,9 @@ pub struct Session {
     /// When they are asked again.
     states_due_ns: u64,
     config: Arc<ConfigStore>,
+    /// Pipelines that have the strategy of the configuration, and which of them do not have the last one yet.
+    follow: BTreeSet<String>,
+    behind: BTreeSet<String>,
     revision: u64,
     bus: EventBus,
     clock: Arc<dyn Clock>,
@@ -178,6 +181,8 @@ impl Session {
             states: BTreeMap::new(),
             states_due_ns: 0,
             config: Arc::new(ConfigStore::new(config)),
+            follow: BTreeSet::new(),
+            behind: BTreeSet::new(),
             revision: 0,
             bus,
             clock,
@@ -221,6 +226,20 @@ impl Session {
         }
         inputs.insert(name.to_owned(), input);
         Ok(())
+    }
+
+    /// This pipeline has the strategy that the configuration says (`flow.strategy`), and gets another one when that is changed while the
+    /// flow runs.
+    ///
+    /// Not RT-safe: allocates.
+    pub fn follow_strategy(&mut self, pipeline: String) {
+        self.follow.insert(pipeline);
+    }
+
+    /// Gives the pipelines that are behind the configuration's strategy. One that has too many changes waiting gets it later.
+    fn follow(&mut self) {
+        let (strategy, mut flow) = (self.config.current().flow.strategy, locked(&self.flow));
+        self.behind.retain(|name| matches!(flow.set_strategy(name, strategy), Err(FlowError::Busy { .. })));
     }
 
     /// Takes in a module; it is started with the session, before what feeds the flow unless it depends on that (`audio-input`).
@@ -306,6 +325,9 @@ impl Session {
             return true;
         }
         locked(&self.monitor).watch(now_ns, &mut locked(&self.flow));
+        if !self.behind.is_empty() {
+            self.follow();
+        }
         if now_ns >= self.states_due_ns {
             self.publish_states();
         }
@@ -362,8 +384,11 @@ impl ConfigUsers for Session {
 
     fn changed(&mut self, change: &ConfigChange) {
         self.revision += 1;
+        if change.keys.contains(&"flow.strategy") {
+            self.behind.clone_from(&self.follow);
+            self.follow();
+        }
         let mut flow = locked(&self.flow);
-        flow.set_pressure(change.config.flow.pressure_on_percent, change.config.flow.pressure_off_percent);
         let keys = change.keys.len() as u32;
         flow.publish(NameId::NONE, &ConfigChanged { revision: self.revision, keys });
         drop(flow);

@@ -435,3 +435,16 @@ fn modules_are_asked_once_a_second_and_a_failure_is_told_within_one() {
     let Some(crate::event::Received::Event(told)) = told.receive() else { panic!("nothing was told") };
     assert_eq!(told.event.to, ModuleState::Failed);
 }
+
+/// Whoever says nothing has the strategy of the configuration, also when that changes; whoever says one keeps it.
+#[test]
+fn pipelines_without_a_strategy_of_their_own_follow_the_configuration() {
+    let mut bench = bench(Config::default(), u64::MAX);
+    bench.session.follow_strategy("mic→slow".to_owned());
+    bench.session.start().unwrap();
+    bench.run(100, true);
+    assert!(answer("config set flow.strategy drop-oldest", &mut bench.session).ok);
+    bench.run(100, true);
+    let strategy = |name: &str| locked(&bench.session.flow).status().pipelines[name].strategy;
+    assert_eq!((strategy("mic→slow"), strategy("mic→meter")), (Strategy::DropOldest, Strategy::DropNewest));
+}

@@ -117,30 +117,17 @@ impl FlowPlan {
         session: &mut Session,
         clock: Clock,
     ) -> Result<BTreeMap<String, Feed>, BuildError> {
+        let rates: BTreeMap<String, SampleRate> =
+            self.sources.iter().map(|(name, source)| (name.clone(), source.format().rate)).collect();
+        // Before the outputs: an input that can't be made costs nobody a file.
+        let feeds = self.inputs(file, session, clock)?;
         for (node, output) in &mut outputs {
             output.empty().map_err(|reason| BuildError::Output { node: node.clone(), reason })?;
         }
-        let config = session.config();
         let flow = session.flow();
-        let mut feeds = BTreeMap::new();
-        let rates: BTreeMap<String, SampleRate> =
-            self.sources.iter().map(|(name, source)| (name.clone(), source.format().rate)).collect();
-        for node in &file.nodes {
+        let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
+        for node in file.nodes.iter().filter(|node| node.kind.role != Role::Source) {
             let unplanned = || BuildError::Unplanned { node: node.name.clone() };
-            if node.kind.role == Role::Source {
-                let source = self.sources.remove(&node.name).ok_or_else(unplanned)?;
-                let settings = node.input(&config.audio)?;
-                let reason = |reason| BuildError::Input { node: node.name.clone(), reason };
-                let (input, inflow) = Input::new(&node.name, source, settings, clock).map_err(reason)?;
-                let shape = Shape::new(input.format()).in_blocks(node.block(&config.audio));
-                let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
-                flow.add_source(&node.name, shape, input.is_live(), Box::new(inflow))?;
-                drop(flow);
-                let feed = Feed::new(input);
-                session.add_input(&node.name, Box::new(feed.clone()))?;
-                feeds.insert(node.name.clone(), feed);
-                continue;
-            }
             let origin = self.origins.get(&node.name).ok_or_else(unplanned)?;
             let made = Made {
                 shape: *self.shapes.get(&node.name).ok_or_else(unplanned)?,
@@ -148,15 +135,42 @@ impl FlowPlan {
                 live: file.nodes.iter().any(|node| node.name == *origin && node.is_live()),
             };
             let ports = self.graph.nodes().find(|(name, _)| *name == node.name).map(|(_, ports)| *ports);
-            let ports = ports.ok_or_else(unplanned)?;
             let built = node.build(&made, outputs.remove(&node.name))?;
-            flow.lock().unwrap_or_else(PoisonError::into_inner).add_node(&node.name, ports, built)?;
+            flow.add_node(&node.name, ports.ok_or_else(unplanned)?, built)?;
         }
-        let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
         for pipeline in &file.pipelines {
             flow.connect(pipeline.config.clone())?;
+            if pipeline.follows_strategy {
+                session.follow_strategy(pipeline.config.name());
+            }
         }
         drop(flow);
+        Ok(feeds)
+    }
+
+    /// Makes the inputs, and brings them into the session.
+    fn inputs(
+        &mut self,
+        file: &FlowFile,
+        session: &mut Session,
+        clock: Clock,
+    ) -> Result<BTreeMap<String, Feed>, BuildError> {
+        let (config, flow) = (session.config(), session.flow());
+        let mut feeds = BTreeMap::new();
+        for node in file.nodes.iter().filter(|node| node.kind.role == Role::Source) {
+            let unplanned = || BuildError::Unplanned { node: node.name.clone() };
+            let source = self.sources.remove(&node.name).ok_or_else(unplanned)?;
+            let settings = node.input(&config.audio)?;
+            let reason = |reason| BuildError::Input { node: node.name.clone(), reason };
+            let (input, inflow) = Input::new(&node.name, source, settings, clock).map_err(reason)?;
+            let shape = Shape::new(input.format()).in_blocks(node.block(&config.audio));
+            let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
+            flow.add_source(&node.name, shape, input.is_live(), Box::new(inflow))?;
+            drop(flow);
+            let feed = Feed::new(input);
+            session.add_input(&node.name, Box::new(feed.clone()))?;
+            feeds.insert(node.name.clone(), feed);
+        }
         Ok(feeds)
     }
 }

@@ -43,11 +43,18 @@ impl FlowNode {
         self.kind.parameters.iter().any(|parameter| writes(parameter.accepts))
     }
 
-    /// Whether it writes to standard output.
+    /// Whether it writes to standard output, by whatever name; `folder` is that of the flow file.
     ///
-    /// Not RT-safe: meant for set-up.
-    pub fn writes_standard_output(&self) -> bool {
-        matches!(self.claim(Path::new("")), Some(Claim { place: Place::Output, .. }))
+    /// Not RT-safe: makes system calls.
+    pub fn writes_standard_output(&self, folder: &Path) -> bool {
+        self.claim(folder).is_some_and(|claim| claim.does == WRITES && claim.is_at(Place::Output))
+    }
+
+    /// Whether it reads standard input, by whatever name; `folder` is that of the flow file.
+    ///
+    /// Not RT-safe: makes system calls.
+    pub fn reads_standard_input(&self, folder: &Path) -> bool {
+        self.claim(folder).is_some_and(|claim| claim.does == READS && claim.is_at(Place::Input))
     }
 
     /// The file that it reads or writes.
@@ -104,6 +111,10 @@ impl Claim<'_> {
             // One file may be read twice.
             _ => (self.does == WRITES || other.does == WRITES) && self.is(&other.id),
         }
+    }
+
+    fn is_at(&self, place: Place) -> bool {
+        std::mem::discriminant(&self.place) == std::mem::discriminant(&place) || self.is(&place.id())
     }
 
     fn is(&self, id: &Option<FileId>) -> bool {

@@ -201,7 +201,7 @@ impl fmt::Display for FlowFileError {
 /// use pcmflow::engine::config::Config;
 /// use pcmflow::flow_file::FlowFile;
 /// let text = "[[nodes]]\nname = \"tuner\"\nkind = \"pich\"\n";
-/// let errors = FlowFile::parse(text, &Config::default().flow).unwrap_err();
+/// let errors = FlowFile::parse(text, &Config::default()).unwrap_err();
 /// assert!(errors.to_string().contains("line 3: node tuner: no kind `pich`: did you mean `pitch`?; kinds are "));
 /// ```
 #[derive(Debug)]

@@ -103,8 +103,18 @@ pub const KINDS: &[Kind] = &[
         doc: "standard input: WAV or another format that can be piped, or raw PCM",
         parameters: &[
             parameter("encoding", ENCODING, Unsaid::Means("what its header says"), "raw PCM, so written"),
-            parameter("rate_hz", RATE, Unsaid::Means("48000"), "frames a second, of raw PCM"),
-            parameter("channels", CHANNELS, Unsaid::Means("1"), "samples a frame, of raw PCM"),
+            parameter(
+                "rate_hz",
+                RATE,
+                Unsaid::Means("`audio.sample_rate_hz` of the configuration"),
+                "frames a second, of raw PCM",
+            ),
+            parameter(
+                "channels",
+                CHANNELS,
+                Unsaid::Means("`audio.channels` of the configuration"),
+                "samples a frame, of raw PCM",
+            ),
             parameter(
                 "pace",
                 Accepts::Word(|| PACES.to_vec()),

@@ -6,7 +6,7 @@
 //!
 //! [`FlowFile::parse`] tells all that is wrong in the text, each with its line and what is possible. [`FlowFile::plan`] opens
 //! the inputs, works out which format goes where, and tells all that does not fit. [`FlowFile::outputs`] opens the outputs, and leaves them
-//! as they are. Nothing is written before all of that. [`FlowPlan::build`] then empties the outputs, makes inputs and nodes, and brings
+//! as they are. Nothing is written before all of that. [`FlowPlan::build`] then makes the inputs, empties the outputs, makes the nodes, and brings
 //! them into a [`Session`](crate::engine::session::Session).
 //!
 //! A file may come from anybody: its size, nodes and pipelines are bounded ([`FlowFile::BYTES_MAX`]), and the memory and time that

@@ -20,7 +20,7 @@ pub type OpenedOutput = Result<FlowOutput, SinkError>;
 ///              { name = "b", kind = "wav", parameters = { path = "b.wav" } }]
 ///     pipelines = [{ from = "a", to = "b" }]
 /// "#;
-/// let file = FlowFile::parse(text, &Config::default().flow)?;
+/// let file = FlowFile::parse(text, &Config::default())?;
 /// let folder = std::env::temp_dir();
 /// let output = file.nodes[1].create(&folder)?;
 /// assert!(folder.join("b.wav").exists());

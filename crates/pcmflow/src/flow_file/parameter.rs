@@ -61,7 +61,8 @@ impl fmt::Display for Accepts {
         match self {
             Self::Name => write!(
                 f,
-                "the name of a node, in quotes: up to {NAME_BYTES_MAX} bytes, no control characters"
+                "the name of a node, in quotes: up to {NAME_BYTES_MAX} bytes, without spaces, control characters, quotes and backslashes, so that \
+                 it can be typed at the console"
             ),
             Self::Kind => f.write_str("the kind of a node, in quotes"),
             Self::Input => f.write_str("a path, in quotes"),
@@ -103,9 +104,11 @@ impl Accepts {
         match *self {
             Self::Name => match text {
                 Some(text)
-                    if !text.trim().is_empty()
+                    if !text.is_empty()
                         && text.len() <= NAME_BYTES_MAX
-                        && !text.contains(char::is_control) =>
+                        && !text.contains(|character: char| {
+                            character.is_whitespace() || character.is_control() || "\"'\\".contains(character)
+                        }) =>
                 {
                     Ok(Value::text(text))
                 }

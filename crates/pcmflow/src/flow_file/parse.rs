@@ -5,7 +5,7 @@ use super::parameter::{Accepts, Parameter, Unsaid, fill, names};
 use super::values::Value;
 use super::{FlowFileError, FlowFileErrors, KINDS, Kind, Role, Values, Wrong};
 use crate::engine::Priority;
-use crate::engine::config::{FlowConfig, nearest, shown};
+use crate::engine::config::{Config, nearest, shown};
 use crate::engine::flow::{FormatSpec, PipelineConfig};
 use crate::engine::pressure::Strategy;
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use toml::de::{DeTable, DeValue};
 ///     nodes = [{ name = "a", kind = "synth", parameters = { signal = "silence" } }, { name = "b", kind = "discard" }]
 ///     pipelines = [{ from = "a", to = "b" }]
 /// "#;
-/// let node = &FlowFile::parse(text, &Config::default().flow)?.nodes[1];
+/// let node = &FlowFile::parse(text, &Config::default())?.nodes[1];
 /// assert_eq!((node.name.as_str(), node.kind.name, node.line), ("b", "discard", 2));
 /// # Ok::<(), pcmflow::flow_file::FlowFileErrors>(())
 /// ```
@@ -45,7 +45,7 @@ pub struct FlowNode {
 ///     nodes = [{ name = "a", kind = "synth", parameters = { signal = "silence" } }, { name = "b", kind = "discard" }]
 ///     pipelines = [{ from = "a", to = "b" }]
 /// "#;
-/// let pipeline = &FlowFile::parse(text, &Config::default().flow)?.pipelines[0];
+/// let pipeline = &FlowFile::parse(text, &Config::default())?.pipelines[0];
 /// assert_eq!((pipeline.config.name().as_str(), pipeline.line), ("a→b", 3));
 /// # Ok::<(), pcmflow::flow_file::FlowFileErrors>(())
 /// ```
@@ -53,6 +53,8 @@ pub struct FlowNode {
 pub struct FlowPipeline {
     /// What it is.
     pub config: PipelineConfig,
+    /// It says no strategy: it has that of the configuration, and follows it when that changes.
+    pub follows_strategy: bool,
     /// Where it stands, from 1.
     pub line: usize,
 }
@@ -77,7 +79,7 @@ pub struct FlowPipeline {
 ///     from = "microphone"
 ///     to = "recogniser"
 ///     format = { rate_hz = 16000, channels = 1 }
-/// "#, &config.flow)?;
+/// "#, &config)?;
 /// let plan = file.plan(Path::new("."), &config.audio, &mut |node, folder| node.open(folder))?;
 /// assert!(plan.graph.to_mermaid().contains("48000 Hz, 2 channels"));
 /// # Ok::<(), pcmflow::flow_file::FlowFileErrors>(())
@@ -100,15 +102,15 @@ impl FlowFile {
     /// Pipelines of a file at the most.
     pub const PIPELINES_MAX: usize = 512;
 
-    /// Reads a flow file; what a pipeline does not say is as `defaults` has it.
+    /// Reads a flow file; what a pipeline, or raw standard input, does not say is as `config` has it.
     ///
     /// Not RT-safe: allocates.
     ///
     /// # Errors
     /// [`FlowFileErrors`] with all that is wrong with the text, and with nodes and pipelines each by itself.
-    pub fn parse(text: &str, defaults: &FlowConfig) -> Result<Self, FlowFileErrors> {
-        let mut reading = Reading { text, errors: Vec::new() };
-        let file = reading.file(defaults);
+    pub fn parse(text: &str, config: &Config) -> Result<Self, FlowFileErrors> {
+        let mut reading = Reading { text, config, errors: Vec::new() };
+        let file = reading.file();
         match reading.errors.is_empty() {
             true => Ok(file),
             false => Err(FlowFileErrors::of(reading.errors)),
@@ -121,6 +123,7 @@ type Spanned<'a> = toml::Spanned<DeValue<'a>>;
 /// What the walk through the text has found.
 struct Reading<'a> {
     text: &'a str,
+    config: &'a Config,
     errors: Vec<FlowFileError>,
 }
 
@@ -144,7 +147,7 @@ impl Reading<'_> {
         count <= most
     }
 
-    fn file(&mut self, defaults: &FlowConfig) -> FlowFile {
+    fn file(&mut self) -> FlowFile {
         let mut file = FlowFile::default();
         if !self.bounded("bytes", self.text.len(), FlowFile::BYTES_MAX) {
             return file;
@@ -171,13 +174,13 @@ impl Reading<'_> {
         }
         let mut said_latency = Vec::new();
         for (index, (at, pipeline)) in pipelines.into_iter().enumerate() {
-            if let Some((pipeline, said)) = self.pipeline(index, at, pipeline, defaults) {
+            if let Some((pipeline, said)) = self.pipeline(index, at, pipeline) {
                 file.pipelines.push(pipeline);
                 said_latency.push(said);
             }
         }
         let live = live_from(&file);
-        let limit_ms = u32::try_from(defaults.latency_ms_max).unwrap_or(u32::MAX);
+        let limit_ms = u32::try_from(self.config.flow.latency_ms_max).unwrap_or(u32::MAX);
         for (pipeline, said) in file.pipelines.iter_mut().zip(said_latency) {
             if !said && live.contains(&pipeline.config.from) {
                 pipeline.config.latency_ms_max = limit_ms;
@@ -330,7 +333,7 @@ impl Reading<'_> {
             None => (at, &none),
         };
         let parameters_at = if parameters.is_empty() { at } else { at_parameters };
-        let said = self.table(&place, parameters_at, parameters, kind.parameters);
+        let mut said = self.table(&place, parameters_at, parameters, kind.parameters);
         if kind.name == "stdin" && said.text("encoding").is_none() {
             for key in ["rate_hz", "channels"].into_iter().filter(|key| said.has(key)) {
                 let value = parameters.get(key);
@@ -341,18 +344,21 @@ impl Reading<'_> {
                 self.wrong(at, Wrong::Value { place, key, value, nearest: None, accepts });
             }
         }
+        if kind.name == "stdin" && said.text("encoding").is_some() {
+            let audio = &self.config.audio;
+            for (key, value) in [("rate_hz", audio.sample_rate_hz), ("channels", audio.channels)] {
+                if !said.has(key) {
+                    said.set(key, Value::Whole(value.into()));
+                }
+            }
+        }
         let name = values.text("name")?.to_owned();
         Some(FlowNode { name, kind, values: said, line: self.line(at) })
     }
 
     /// And whether it says how old a chunk may be.
-    fn pipeline(
-        &mut self,
-        index: usize,
-        at: usize,
-        table: &DeTable<'_>,
-        defaults: &FlowConfig,
-    ) -> Option<(FlowPipeline, bool)> {
+    fn pipeline(&mut self, index: usize, at: usize, table: &DeTable<'_>) -> Option<(FlowPipeline, bool)> {
+        let defaults = &self.config.flow;
         let end = |key| text_of(table, key).map(shown);
         let place = match (end("from"), end("to")) {
             (Some(from), Some(to)) => format!("pipeline {from}→{to}: "),
@@ -370,7 +376,8 @@ impl Reading<'_> {
         config.format = values.table("format").and_then(|format| {
             Some(FormatSpec { rate_hz: format.small("rate_hz")?, channels: format.small("channels")? })
         });
-        Some((FlowPipeline { config, line: self.line(at) }, values.has("latency_ms_max")))
+        let follows_strategy = !values.has("strategy");
+        Some((FlowPipeline { config, follows_strategy, line: self.line(at) }, values.has("latency_ms_max")))
     }
 }
 

@@ -66,8 +66,7 @@ impl FlowNode {
     /// Raw PCM, where it is declared.
     fn raw(&self) -> Option<RawFormat> {
         let encoding = self.values.word("encoding", &SampleEncoding::ALL)?;
-        let rate_hz = self.values.small("rate_hz").unwrap_or(48_000);
-        let format = StreamFormat::new(rate_hz, self.values.small("channels").unwrap_or(1)).ok()?;
+        let format = StreamFormat::new(self.values.small("rate_hz")?, self.values.small("channels")?).ok()?;
         Some(RawFormat { encoding, format })
     }
 }

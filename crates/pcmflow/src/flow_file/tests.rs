@@ -29,7 +29,7 @@ to = \"out\"
 ";
 
 fn parse(text: &str) -> Result<FlowFile, FlowFileErrors> {
-    FlowFile::parse(text, &Config::default().flow)
+    FlowFile::parse(text, &Config::default())
 }
 
 fn plan(text: &str) -> Result<FlowPlan, FlowFileErrors> {

@@ -26,7 +26,7 @@ impl Value {
 ///     nodes = [{ name = "a", kind = "synth", parameters = { signal = "silence" } }, { name = "b", kind = "discard" }]
 ///     pipelines = [{ from = "a", to = "b" }]
 /// "#;
-/// let file = FlowFile::parse(text, &Config::default().flow)?;
+/// let file = FlowFile::parse(text, &Config::default())?;
 /// assert_eq!(file.nodes[0].values.text("pace"), Some("fast"));
 /// # Ok::<(), pcmflow::flow_file::FlowFileErrors>(())
 /// ```

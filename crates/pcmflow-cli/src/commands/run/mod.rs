@@ -39,7 +39,8 @@ const TICK: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     let mut written = Written::read(&args.flow, &args.config)?;
-    let reads_standard_input = written.file.nodes.iter().find(|node| node.kind.name == "stdin");
+    let mut nodes = written.file.nodes.iter();
+    let reads_standard_input = nodes.find(|node| node.reads_standard_input(&written.folder));
     if let (true, Some(node)) = (args.console, reads_standard_input) {
         return Err(Failure::Usage(format!(
             "node {} reads standard input, so there is no console: leave --console out, or take a file",
@@ -146,7 +147,7 @@ impl Running {
         let mut lines = args.console.then(Lines::read);
         let mut voice = Voice {
             json: args.json,
-            to_error: written.file.nodes.iter().any(|node| node.writes_standard_output()),
+            to_error: written.file.nodes.iter().any(|node| node.writes_standard_output(&written.folder)),
         };
         if let (true, true, Some(critical)) = (args.console, args.json, &self.critical) {
             voice.tell(&format!("critical: {critical}"));
@@ -170,7 +171,8 @@ impl Running {
             bar.tick();
             self.tell_failures();
             let nobody_types = lines.as_ref().is_some_and(|lines| lines.closed);
-            if !asked && (stop.is_asked() || !self.is_heard(written) || nobody_types && self.rests()) {
+            let unheard = (nobody_types || !self.failed.is_empty()) && !self.is_heard(written);
+            if !asked && (stop.is_asked() || unheard || nobody_types && self.rests()) {
                 asked = true;
                 self.feeds.values().for_each(Feed::end);
             }
@@ -205,14 +207,11 @@ impl Running {
         }
     }
 
-    /// Whether any consumer or sink is left: where each failed, or was over when the last one did, a source would go on for nobody.
+    /// Whether any consumer or sink is left: where each failed or is over, a source would go on for nobody.
     fn is_heard(&self, written: &Written) -> bool {
-        if self.failed.is_empty() {
-            return true;
-        }
         let status = self.status();
         let over = |name| {
-            status.nodes.get(name).is_none_or(|node| matches!(node.state, State::Failed | State::Ended))
+            status.nodes.get(name).is_none_or(|node| !matches!(node.state, State::Waiting | State::Running))
         };
         !sinks(written).all(|node| over(&node.name))
     }

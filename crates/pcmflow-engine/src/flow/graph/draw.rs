@@ -7,6 +7,11 @@ fn ms(ns: u64) -> String {
     format!("{}.{:01} ms", ns / 1_000_000, ns / 100_000 % 10)
 }
 
+/// A name within quotes of Graphviz's.
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
 /// What stands at a pipeline.
 fn label(edge: &Edge) -> Vec<String> {
     let mut lines =
@@ -25,10 +30,12 @@ impl Graph {
     pub fn to_dot(&self) -> String {
         let mut text = String::from("digraph flow {\n  rankdir=LR;\n  node [shape=box];\n");
         for name in self.nodes.keys() {
-            let _ = writeln!(text, "  \"{name}\" [label=\"{name}\\n{}\"];", ms(self.latency_ns(name)));
+            let (delay, name) = (ms(self.latency_ns(name)), escaped(name));
+            let _ = writeln!(text, "  \"{name}\" [label=\"{name}\\n{delay}\"];");
         }
         for edge in self.edges.values() {
-            let (from, to, label) = (&edge.config.from, &edge.config.to, label(edge).join("\\n"));
+            let [from, to] = [&edge.config.from, &edge.config.to].map(|name| escaped(name));
+            let label = label(edge).join("\\n");
             let _ = writeln!(text, "  \"{from}\" -> \"{to}\" [label=\"{label}\"];");
         }
         text + "}\n"

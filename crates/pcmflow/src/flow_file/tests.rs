@@ -361,13 +361,17 @@ fn standard_output_is_shared_by_whole_lines_alone() {
 
 #[test]
 fn what_is_not_said_comes_from_the_configuration() {
-    let mut flow = Config::default().flow;
-    flow.priority = crate::engine::Priority::Critical;
-    flow.latency_ms_max = 77;
-    let read = |text: &str| FlowFile::parse(text, &flow).unwrap().pipelines[0].config.clone();
-    assert_eq!((read(SMALL).priority, read(SMALL).latency_ms_max), (flow.priority, 0), "a file can wait");
+    let mut config = Config::default();
+    config.flow.priority = crate::engine::Priority::Critical;
+    config.flow.latency_ms_max = 77;
+    let read = |text: &str| FlowFile::parse(text, &config).unwrap().pipelines[0].config.clone();
+    assert_eq!(
+        (read(SMALL).priority, read(SMALL).latency_ms_max),
+        (config.flow.priority, 0),
+        "a file can wait"
+    );
     let live = SMALL.replace("channels=2\"", "channels=2\", pace = \"realtime\"");
-    assert_eq!((read(&live).latency_ms_max, read(&live).strategy), (77, flow.strategy));
+    assert_eq!((read(&live).latency_ms_max, read(&live).strategy), (77, config.flow.strategy));
     let said = format!("{live}latency_ms_max = 0\npriority = \"normal\"\n");
     assert_eq!((read(&said).latency_ms_max, read(&said).priority), (0, crate::engine::Priority::Normal));
 }

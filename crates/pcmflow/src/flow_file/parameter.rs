@@ -61,8 +61,7 @@ impl fmt::Display for Accepts {
         match self {
             Self::Name => write!(
                 f,
-                "the name of a node, in quotes: up to {NAME_BYTES_MAX} bytes, without spaces, control characters, quotes and backslashes, so that \
-                 it can be typed at the console"
+                "the name of a node, in quotes: up to {NAME_BYTES_MAX} bytes, no spaces, control characters, quotes or backslashes"
             ),
             Self::Kind => f.write_str("the kind of a node, in quotes"),
             Self::Input => f.write_str("a path, in quotes"),

@@ -160,7 +160,7 @@ fn every_error_says_what_where_and_what_is_possible() {
         (with("name = \"out\"", "name = \"mic\""), "line 6: node mic: there is one of that name already"),
         (
             with("name = \"out\"", "name = \"o\\u001b[31mut\""),
-            "line 6: node o\\u{1b}[31mut: `name` is \"o\\u001b[31mut\"; allowed: the name of a node, in quotes: up to 64 bytes, no control",
+            "line 6: node o\\u{1b}[31mut: `name` is \"o\\u001b[31mut\"; allowed: the name of a node, in quotes: up to 64 bytes, no spaces",
         ),
         (with("to = \"out\"", "to = \"outt\""), "line 10: pipeline mic→outt: there is no node outt; there are: mic, out"),
         (with("to = \"out\"", "too = \"out\""), "line 11: pipeline 1: no key `too`: did you mean `to`?"),

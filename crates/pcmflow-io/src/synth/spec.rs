@@ -113,6 +113,20 @@ pub enum SynthError {
         /// What would have been right.
         allowed: &'static str,
     },
+    /// A setting that stands there twice.
+    #[error("{key}= stands there twice; leave one")]
+    Twice {
+        /// Its name.
+        key: String,
+    },
+    /// A setting that means nothing for this signal.
+    #[error("{signal} has no {key}=: leave it out")]
+    Meaningless {
+        /// The signal's name.
+        signal: &'static str,
+        /// The setting's.
+        key: &'static str,
+    },
     /// The rate or the channels are out of range.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -187,9 +201,13 @@ impl FromStr for SynthSpec {
         let mut parts = text.split(',');
         let mut spec = SynthSpec::new(signal(parts.next().unwrap_or_default())?);
         let (mut rate_hz, mut channels) = (spec.format.rate.hz(), 1);
+        let mut said = Vec::new();
         for part in parts {
             let setting = || SynthError::Setting { text: part.into() };
             let (key, text) = part.split_once('=').ok_or_else(setting)?;
+            if said.contains(&key) {
+                return Err(SynthError::Twice { key: key.into() });
+            }
             match key {
                 "seconds" if text == "endless" => spec.seconds = None,
                 "seconds" => spec.seconds = Some(number("seconds", text, "a number, or endless,")?),
@@ -203,6 +221,19 @@ impl FromStr for SynthSpec {
                 "detune" => spec.detune_cents = number("detune", text, "−1200 to 1200 cents")?,
                 _ => return Err(setting()),
             }
+            // Known keys alone: there are few.
+            said.push(key);
+        }
+        let (signal, without): (_, &[&str]) = match spec.signal {
+            Signal::Sine { .. } => ("sine", &["seed", "detune"]),
+            Signal::Sweep { .. } => ("sweep", &["seed", "detune"]),
+            Signal::Noise(_) => ("noise", &["detune"]),
+            Signal::Silence => ("silence", &["seed", "detune"]),
+            Signal::Clicks { .. } => ("clicks", &["seed", "detune"]),
+            Signal::Melody { .. } => ("melody", &["seconds"]),
+        };
+        if let Some(&key) = without.iter().find(|key| said.contains(key)) {
+            return Err(SynthError::Meaningless { signal, key });
         }
         spec.format = StreamFormat::new(rate_hz, channels)?;
         spec.check()?;
@@ -266,9 +297,10 @@ mod tests {
         assert_eq!(spec("clicks:250ms"), spec("clicks:0.25s"));
         assert_eq!(spec("melody").signal, Signal::Melody { audible: true });
         assert_eq!(spec("melody:silent").signal, Signal::Melody { audible: false });
-        let all = spec("noise,seconds=2.5,rate=8000,channels=3,level=-6dB,seed=9,detune=-20");
+        let all = spec("noise,seconds=2.5,rate=8000,channels=3,level=-6dB,seed=9");
         assert_eq!(all.format, StreamFormat::new(8_000, 3).unwrap());
-        assert_eq!((all.seconds, all.level_db, all.seed, all.detune_cents), (Some(2.5), -6.0, 9, -20.0));
+        assert_eq!((all.seconds, all.level_db, all.seed), (Some(2.5), -6.0, 9));
+        assert_eq!(spec("melody,detune=-20").detune_cents, -20.0);
         assert_eq!(spec("silence,seconds=endless").seconds, None);
     }
 
@@ -294,8 +326,12 @@ mod tests {
             ("silence,rate=1", "1 Hz"),
             ("silence,channels=65", "65 channels"),
             ("silence,level=3", "level=\"3\""),
-            ("silence,seed=x", "whole number"),
+            ("noise,seed=x", "whole number"),
             ("melody,detune=2000", "detune=\"2000\""),
+            ("silence,seconds=1,seconds=2", "seconds= stands there twice"),
+            ("melody,seconds=4", "melody has no seconds="),
+            ("sine:440,detune=5", "sine has no detune="),
+            ("clicks:250ms,seed=5", "clicks has no seed="),
             ("silence,speed=2", "speed=2"),
             ("silence,loud", "\"loud\""),
         ] {

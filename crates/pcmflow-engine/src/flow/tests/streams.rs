@@ -100,6 +100,29 @@ fn what_a_writer_gives_up_is_told_with_its_cause() {
     assert_eq!(seen.stretches[1], (500, 512, Some(LossCause::Corrupt)));
 }
 
+/// Nothing of the first stream arrived, so that nothing says when it was: the next one stands behind what it lost.
+#[test]
+fn a_stream_behind_one_that_only_lost_stands_behind_what_that_lost() {
+    let mut bench = Bench::new();
+    let (mut writer, reader) = ring(48_000, 1);
+    let (mut feed, source) = StreamInflow::new(reader, BlockSize::of::<128>()).unwrap();
+    bench.flow.add_source("device", Shape::new(format(48_000, 1)), true, Box::new(source)).unwrap();
+    let seen = bench.witness("sink", None, 1.0);
+    bench.connect("device", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    writer.give_up(Frames(500), LossCause::Device);
+    drop(writer);
+    bench.run_until(10_000_000);
+    let (mut writer, reader) = ring(48_000, 1);
+    feed.bring(reader).unwrap();
+    write(&mut writer, 500, 256, 11_000_000);
+    drop((writer, feed));
+    bench.finish();
+    let seen = seen.lock().unwrap();
+    seen.assert_tiles(0, 756);
+    assert_eq!(seen.stretches[0], (0, 500, Some(LossCause::Device)));
+}
+
 #[test]
 fn a_writer_that_is_given_up_takes_no_later_stream_with_it() {
     let mut bench = Bench::new();

@@ -1,7 +1,7 @@
 //! From a plan to a flow that can be started: inputs and nodes are made, outputs created.
 
 use super::kinds::{GAPS, MISSING, PACES};
-use super::{Feed, FlowFile, FlowNode, FlowOutput, FlowOutputs, FlowPlan, Role};
+use super::{Feed, FlowFile, FlowFileErrors, FlowNode, FlowOutput, FlowOutputs, FlowPlan, Role};
 use crate::core::block::{BlockSize, BlockSizeError};
 use crate::core::format::{ByteOrder, SampleEncoding, SampleFormat, SampleRate};
 use crate::core::stream::Overflow;
@@ -69,6 +69,9 @@ pub enum BuildError {
     /// The session refuses it.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The pool can't hold what the flow needs: see there.
+    #[error(transparent)]
+    Buffers(#[from] FlowFileErrors),
     /// The plan is of another file.
     #[error("node {node}: the plan knows nothing of it; plan the file again")]
     Unplanned {
@@ -104,7 +107,7 @@ struct Made {
 
 impl FlowPlan {
     /// Makes the inputs and the nodes of `file`, of which this is the plan, and brings them into `session`, which is to be driven
-    /// by `clock`; its `outputs` are emptied first. Returns the inputs, by name.
+    /// by `clock`; the pool makes the buffers that it needs at once, and its `outputs` are emptied, first. Returns the inputs, by name.
     ///
     /// Not RT-safe: allocates, and makes system calls.
     ///
@@ -117,11 +120,16 @@ impl FlowPlan {
         session: &mut Session,
         clock: Clock,
     ) -> Result<BTreeMap<String, Feed>, BuildError> {
+        let config = session.config();
+        let flow = session.flow();
+        self.reserve_buffers(
+            file,
+            &config.audio,
+            flow.lock().unwrap_or_else(PoisonError::into_inner).pool(),
+        )?;
         for (node, output) in &mut outputs {
             output.empty().map_err(|reason| BuildError::Output { node: node.clone(), reason })?;
         }
-        let config = session.config();
-        let flow = session.flow();
         let mut feeds = BTreeMap::new();
         let rates: BTreeMap<String, SampleRate> =
             self.sources.iter().map(|(name, source)| (name.clone(), source.format().rate)).collect();

@@ -69,8 +69,12 @@ struct Bench {
 
 impl Bench {
     fn new(source: Signal) -> Self {
+        Self::with_buffers(source, 32)
+    }
+
+    fn with_buffers(source: Signal, buffers_prewarm: usize) -> Self {
         let (executor, spawner) = Executor::new(16).unwrap();
-        let class = |samples| ClassConfig { samples, buffers_max: 64, buffers_prewarm: 32 };
+        let class = |samples| ClassConfig { samples, buffers_max: 64, buffers_prewarm };
         let classes = vec![class(2_048), class(8_192)];
         let pool = BufferRecyclingPool::new(PoolConfig { classes, ..PoolConfig::default() }).unwrap();
         let mut flow = DataFlowCoordinator::new(spawner, pool);
@@ -238,4 +242,12 @@ fn gain_is_in_place_where_it_is_alone_and_leaves_what_others_hold() {
     bench.run();
     assert!(other.lock().unwrap().iter().all(|other| other.1 == 1.0));
     assert!(after.lock().unwrap().iter().all(|after| (after.1 - 0.5).abs() < 1e-6));
+    // There is no buffer for the copies before they are asked for.
+    let (other, after) = (places(), places());
+    let mut bench = Bench::with_buffers(signal(48_000, 8, 40_000, &[], |_| 1.0), 0);
+    bench.add("source", "gain", Ports::node(None), half());
+    bench.add("gain", "after", Ports::sink(None), Where(after.clone(), false));
+    bench.add("source", "other", Ports::sink(None), Where(other.clone(), false));
+    bench.run();
+    assert_eq!((other.lock().unwrap().len(), after.lock().unwrap().len()), (40, 40));
 }

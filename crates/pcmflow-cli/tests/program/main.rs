@@ -15,6 +15,7 @@ mod flow_files;
 mod joined_flows;
 mod latency;
 mod ledger;
+mod pools;
 mod run_flows;
 mod scheduling;
 mod stamps;

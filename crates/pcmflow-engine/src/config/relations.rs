@@ -2,6 +2,7 @@
 
 use super::{Config, ConfigError, Key, Value};
 use pcmflow_core::format::{Frames, SampleRate};
+use pcmflow_core::pool::{BufferRecyclingPool, PoolConfigError};
 
 /// Keys of which the first must be below the second (or at most the second).
 pub(super) const BELOW: &[(&str, &str, &str)] = &[
@@ -19,6 +20,16 @@ type Rule = (&'static str, &'static [&'static str], fn(&Config) -> Option<String
 pub(super) const RULES: &[Rule] = &[
     ("audio.block_frames", &["audio.profile"], block_fits_profile),
     ("audio.ring_ms", &["audio.block_frames", "audio.sample_rate_hz"], ring_holds_two_blocks),
+    (
+        "memory.budget_bytes",
+        &[
+            "memory.class_samples",
+            "memory.class_buffers_max",
+            "memory.class_buffers_prewarm",
+            "memory.endpoints_max",
+        ],
+        budget_holds_tables,
+    ),
 ];
 
 fn block_fits_profile(config: &Config) -> Option<String> {
@@ -30,6 +41,18 @@ fn ring_holds_two_blocks(config: &Config) -> Option<String> {
     let rate = SampleRate::new(config.audio.sample_rate_hz).ok()?;
     let two_ms = rate.frames_to_ns(Frames(2 * config.audio.block_frames)).div_ceil(1_000_000);
     (config.audio.ring_ms < two_ms).then(|| format!("it must hold two blocks, {two_ms} ms"))
+}
+
+fn budget_holds_tables(config: &Config) -> Option<String> {
+    let mut pool = config.memory.pool();
+    // Nothing but the tables.
+    pool.classes.iter_mut().for_each(|class| class.buffers_prewarm = 0);
+    match BufferRecyclingPool::new(pool) {
+        Err(PoolConfigError::Tables { bytes, .. }) => {
+            Some(format!("the tables of an empty pool take {bytes} already, and buffers come on top of that"))
+        }
+        _ => None,
+    }
 }
 
 /// Every relation that is broken, but for those with a key that is known to be `wrong` by itself.

@@ -3,6 +3,7 @@
 use super::relations::{BELOW, RULES};
 use super::*;
 use crate::pressure;
+use pcmflow_core::pool::ClassConfig;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,7 +63,15 @@ fn defaults_are_the_specified_ones() {
     let config = Config::default();
     assert_eq!((config.audio.sample_rate_hz, config.audio.block_frames), (48_000, 1024));
     assert_eq!((config.flow.pressure_on_percent, config.flow.pressure_off_percent), (90, 70));
-    assert_eq!(config.memory.pool(), pcmflow_core::pool::PoolConfig::default());
+    let (pool, specified) = (config.memory.pool(), pcmflow_core::pool::PoolConfig::default());
+    assert_eq!((pool.budget_bytes, pool.endpoints_max), (specified.budget_bytes, specified.endpoints_max));
+    assert_eq!(pool.endpoint_cache_bytes, specified.endpoint_cache_bytes);
+    let shape = |class: &ClassConfig| (class.samples, class.buffers_prewarm);
+    let (classes, larger) = pool.classes.split_at(specified.classes.len());
+    assert!(classes.iter().map(shape).eq(specified.classes.iter().map(shape)));
+    // As many as the budget holds; and larger ones, that cost nothing before they are needed.
+    assert!(pool.classes.iter().all(|class| class.buffers_max == pool.budget_bytes / (class.samples * 4)));
+    assert!(larger.iter().map(shape).eq((13..=22).map(|power| (1 << power, 0))));
     let bridged = pcmflow_core::pressure::PressureThresholds {
         on_percent: config.flow.pressure_on_percent,
         off_percent: config.flow.pressure_off_percent,

@@ -45,15 +45,16 @@ define! {
     memory: MemoryConfig {
         /// The most bytes that all buffers together may take.
         FIXED budget_bytes: u64 = 52_428_800, number(PoolConfig::BUDGET_BYTES_MIN as u64, BYTES_MAX);
-        /// The size classes, in samples (frames × channels).
+        /// The size classes, in samples (frames × channels). Above the largest there is one for each power of two up to 4194304, as far as
+        /// there may be so many, which begin without buffers.
         FIXED class_samples: Vec<u64> = vec![256, 512, 1024, 2048, 4096],
             Allowed::Numbers {
                 min: ClassConfig::SAMPLES_MIN as u64,
                 max: ClassConfig::SAMPLES_MAX as u64,
                 count_max: PoolConfig::CLASSES_MAX,
             };
-        /// The most buffers of one class.
-        FIXED class_buffers_max: u64 = 1_024, number(1, ClassConfig::BUFFERS_MAX as u64);
+        /// The most buffers of one class; what the budget holds bounds them, too.
+        FIXED class_buffers_max: u64 = ClassConfig::BUFFERS_MAX as u64, number(1, ClassConfig::BUFFERS_MAX as u64);
         /// Buffers of each class that are there from the start.
         FIXED class_buffers_prewarm: u64 = 32, number(0, ClassConfig::BUFFERS_MAX as u64);
         /// Bytes that each thread may keep to itself for quick reuse; 0 turns that off.
@@ -125,6 +126,9 @@ define! {
     }
 }
 
+/// Chunks of so many samples are served, whatever classes are configured: 65536 frames of 64 channels.
+const CHUNK_SAMPLES: usize = 1 << 22;
+
 impl MemoryConfig {
     /// What the pool is to be made of.
     ///
@@ -132,14 +136,31 @@ impl MemoryConfig {
     pub fn pool(&self) -> PoolConfig {
         // What this machine can't address it can't hold either.
         let size = |number: u64| usize::try_from(number).unwrap_or(PoolConfig::BUDGET_BYTES_MAX);
-        let class = |&samples: &u64| ClassConfig {
-            samples: size(samples),
-            buffers_max: size(self.class_buffers_max),
-            buffers_prewarm: size(self.class_buffers_prewarm),
+        let budget_bytes = size(self.budget_bytes).min(PoolConfig::BUDGET_BYTES_MAX);
+        let class = |samples: usize, buffers_prewarm: usize| {
+            // More would be room in tables for what the budget never holds.
+            let held = (budget_bytes / samples.saturating_mul(size_of::<f32>()).max(1)).max(1);
+            let buffers_max = size(self.class_buffers_max).min(held).max(buffers_prewarm);
+            ClassConfig { samples, buffers_max, buffers_prewarm }
         };
+        let prewarm = size(self.class_buffers_prewarm);
+        let mut classes: Vec<_> =
+            self.class_samples.iter().map(|samples| class(size(*samples), prewarm)).collect();
+        // A flow's blocks may hold more frames, and its sources more channels, than anybody configured for.
+        let largest = classes.iter().map(|class| class.samples).max().unwrap_or(1);
+        let more = PoolConfig::CLASSES_MAX.saturating_sub(classes.len());
+        let larger =
+            std::iter::successors(Some(largest.next_power_of_two()), |samples| samples.checked_mul(2));
+        let larger = larger.filter(|samples| *samples > largest);
+        classes.extend(
+            larger
+                .take_while(|samples| *samples <= CHUNK_SAMPLES)
+                .take(more)
+                .map(|samples| class(samples, 0)),
+        );
         PoolConfig {
-            classes: self.class_samples.iter().map(class).collect(),
-            budget_bytes: size(self.budget_bytes).min(PoolConfig::BUDGET_BYTES_MAX),
+            classes,
+            budget_bytes,
             endpoint_cache_bytes: size(self.endpoint_cache_bytes),
             endpoints_max: size(self.endpoints_max),
         }

@@ -15,7 +15,7 @@
 
 use super::books::{FlowBooks, LinkBooks};
 use pcmflow_core::format::Frames;
-use pcmflow_core::ledger::{Balance, EdgeSnapshot, LossCause, Losses, Timeline};
+use pcmflow_core::ledger::{Balance, EdgeSnapshot, Gap, LossCause, Losses, Timeline};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a node lost by itself: that it gave less than it took.
@@ -27,6 +27,29 @@ fn own_losses(given: &Timeline, taken: Losses) -> EdgeSnapshot {
     let (accepted, popped, occupancy) = (Frames::ZERO, Frames::ZERO, Frames::ZERO);
     let overruns = u64::from(lost.total() > Frames::ZERO);
     EdgeSnapshot { accepted, popped, evicted: Losses::default(), occupancy, lost, overruns }
+}
+
+/// What is lost with a source that failed: what its rings took in and it never gave, and what they gave up and it never told. Returns the
+/// rings with all of that posted as [`DeadModule`](LossCause::DeadModule), and how much it is.
+fn lost_with(given: &Timeline, rings: &[EdgeSnapshot]) -> (EdgeSnapshot, Frames) {
+    let mut ring = rings.iter().fold(EdgeSnapshot::default(), |sum, ring| sum + *ring);
+    let (mut outside, mut inside) = (Frames::ZERO, Frames::ZERO);
+    for &cause in LossCause::ALL {
+        let mut told = given.lost()[cause];
+        for (posted, untold) in [(&mut ring.evicted, &mut inside), (&mut ring.lost, &mut outside)] {
+            let passed = posted[cause].min(told);
+            told = told - passed;
+            *untold += posted[cause] - passed;
+            posted[cause] = passed;
+        }
+    }
+    // In its hands when it failed, and in the ring yet.
+    let in_hand = ring.popped - given.delivered();
+    inside += in_hand + ring.occupancy;
+    (ring.popped, ring.occupancy) = (ring.popped - in_hand, Frames::ZERO);
+    ring.evicted[LossCause::DeadModule] += inside;
+    ring.lost[LossCause::DeadModule] += outside;
+    (ring, inside + outside)
 }
 
 impl FlowBooks {
@@ -162,6 +185,8 @@ impl FlowBooks {
     /// - Each edge, `rings` before the flow first, then link by link, has counted what came in, went out and was given up; between
     ///   them stands what each node says that it lost itself, which is what it gave less than it took. A source behind `rings` loses
     ///   nothing by itself: what it told to be lost and no ring posted is unaccounted for.
+    /// - What was made for a source that failed, and came no further, is lost with it ([`DeadModule`](LossCause::DeadModule)): nobody
+    ///   could tell the sink any more.
     /// - The sink has counted what it was given and what it was told to be lost.
     ///
     /// Returns the edges too, the rings first. None where something on the way is not over, went before its stream was, or is not
@@ -175,7 +200,7 @@ impl FlowBooks {
         rings: &[EdgeSnapshot],
         sink: &str,
     ) -> Option<(Balance, Vec<EdgeSnapshot>)> {
-        let timeline = self.over(sink)?;
+        let mut timeline = self.over(sink)?;
         let (mut name, mut given, mut edges) = (sink, timeline, Vec::new());
         loop {
             let mut before = self.into(name).filter(|link| !link.own_clock);
@@ -191,6 +216,15 @@ impl FlowBooks {
         // Its input was taken out, long ago.
         if name != sink && self.nodes.get(name)?.taken_to.is_some() {
             return None;
+        }
+        let dead;
+        let mut rings = rings;
+        if !rings.is_empty() && self.nodes.get(name)?.failed {
+            let (ring, frames) = lost_with(&given, rings);
+            timeline.lose(Gap { position: timeline.position(), frames, cause: LossCause::DeadModule });
+            given.lose(Gap { position: given.position(), frames, cause: LossCause::DeadModule });
+            dead = [ring];
+            rings = &dead;
         }
         let posted = rings.iter().fold(Losses::default(), |sum, ring| sum + ring.lost + ring.evicted);
         let mut own = own_losses(&given, posted);

@@ -145,7 +145,7 @@ impl LinkBooks {
 /// use pcmflow_engine::flow::NodeBooks;
 /// let mut given = Timeline::default();
 /// given.deliver(StreamPosition(0), Frames(100));
-/// let books = NodeBooks { given: Some(given), taken_to: Some(128), followed: Vec::new() };
+/// let books = NodeBooks { given: Some(given), taken_to: Some(128), ..NodeBooks::default() };
 /// assert_eq!(books.unaccounted(), Frames(28)); // swallowed
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -156,6 +156,9 @@ pub struct NodeBooks {
     pub taken_to: Option<u64>,
     /// What became of inputs with clocks of their own.
     pub followed: Vec<Followed>,
+    /// It failed: what was made for a source since, or waits before it, is lost with it
+    /// ([`DeadModule`](LossCause::DeadModule)).
+    pub failed: bool,
 }
 
 impl NodeBooks {

@@ -126,8 +126,9 @@ impl NodeCell {
         followed: Vec<Followed>,
     ) {
         let taken_to = taken_to.filter(|_| over).map(|position| position.0);
+        let failed = self.state() == State::Failed;
         *self.books.lock().unwrap_or_else(PoisonError::into_inner) =
-            NodeBooks { given: Some(given), taken_to, followed };
+            NodeBooks { given: Some(given), taken_to, followed, failed };
     }
 
     pub(super) fn books(&self) -> NodeBooks {

@@ -38,7 +38,7 @@ mod track;
 pub use bytes::FrameBytes;
 pub use chain::Chain;
 pub use dither::Dither;
-pub use plan::{Cost, Plan, PlanError, Shape, Wanted};
+pub use plan::{BufferNeed, Cost, Plan, PlanError, Shape, Wanted};
 pub use resample::{ResampleError, Resampler};
 
 use pcmflow_core::chunk::{AudioChunk, Packet};

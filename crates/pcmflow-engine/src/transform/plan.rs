@@ -185,6 +185,24 @@ pub enum Cost {
     Filter,
 }
 
+/// Buffers of one size that are needed at once.
+///
+/// ```
+/// use pcmflow_core::format::{Frames, StreamFormat};
+/// use pcmflow_engine::transform::{BufferNeed, Plan, Shape};
+/// let mono = Shape::new(StreamFormat::new(48_000, 1)?);
+/// let plan = Plan::between(mono.in_blocks(Frames(8_192)), mono.in_blocks(Frames(4)))?;
+/// assert_eq!(plan.buffers(), [BufferNeed { samples: 4, buffers: 2_049 }]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferNeed {
+    /// What each holds, in samples.
+    pub samples: u64,
+    /// How many.
+    pub buffers: u64,
+}
+
 /// A step, and how it shows.
 #[derive(Debug, Clone)]
 enum Planned {
@@ -235,8 +253,8 @@ pub struct Plan {
     to: Shape,
     adjustable: bool,
     steps: Vec<Planned>,
-    /// Samples of the longest chunk that comes out of a step.
-    buffer_samples: u64,
+    /// What each step makes, as far as its length is known.
+    buffers: Vec<BufferNeed>,
 }
 
 impl Plan {
@@ -259,7 +277,7 @@ impl Plan {
             Some(map) if map.to() <= map.from() => (Some(map), None),
             map => (None, map),
         };
-        let mut plan = Self { from, to, adjustable, steps: Vec::new(), buffer_samples: 0 };
+        let mut plan = Self { from, to, adjustable, steps: Vec::new(), buffers: Vec::new() };
         let mut longest = from.block;
         plan.steps.extend(before.map(|map| Planned::Map(from_rate, map)));
         plan.count(longest);
@@ -278,9 +296,19 @@ impl Plan {
             plan.steps.push(Planned::Block(to.format, frames, of));
             plan.count(Some(frames));
         }
-        if plan.buffer_samples > ClassConfig::SAMPLES_MAX as u64 {
-            let (samples, most) = (plan.buffer_samples, ClassConfig::SAMPLES_MAX);
+        let (samples, most) = (plan.buffer_samples(), ClassConfig::SAMPLES_MAX);
+        if samples > most as u64 {
             return Err(PlanError::TooLarge { from, to, samples, most });
+        }
+        // Whatever the last step makes of one chunk is there at once; what others make is used up at once.
+        let made = from.block.map_or(0, |block| {
+            let made = u128::from(block.0) * u128::from(to_rate.hz());
+            u64::try_from(made.div_ceil(u128::from(from_rate.hz()))).unwrap_or(u64::MAX)
+        });
+        let channels = plan.output().channels.get() as u64;
+        if let Some(last) = plan.buffers.last_mut() {
+            let chunks = made.saturating_mul(channels).div_ceil(last.samples.max(1));
+            last.buffers = last.buffers.max(chunks.saturating_add(1));
         }
         Ok(plan)
     }
@@ -304,7 +332,10 @@ impl Plan {
     fn count(&mut self, longest: Option<Frames>) {
         let frames = longest.filter(|_| !self.steps.is_empty()).unwrap_or(Frames::ZERO);
         let samples = frames.0.saturating_mul(self.output().channels.get() as u64);
-        self.buffer_samples = self.buffer_samples.max(samples);
+        if samples > 0 {
+            // One is filled while another is handed on.
+            self.buffers.push(BufferNeed { samples, buffers: 2 });
+        }
     }
 
     /// What comes out of the steps that are planned so far.
@@ -348,7 +379,15 @@ impl Plan {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn buffer_samples(&self) -> u64 {
-        self.buffer_samples
+        self.buffers.iter().map(|need| need.samples).max().unwrap_or(0)
+    }
+
+    /// The buffers that it takes at once to make what comes of one chunk, for each step that makes any. Without those of chunks
+    /// whose length nobody declared.
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn buffers(&self) -> &[BufferNeed] {
+        &self.buffers
     }
 
     /// Makes the transform.

@@ -24,6 +24,7 @@ fn figures() {
     rt("Plan::cost", || plan.cost());
     rt("Plan::latency", || plan.latency());
     rt("Plan::buffer_samples", || plan.buffer_samples());
+    rt("Plan::buffers", || plan.buffers().len());
     for to in [48_000, 44_100] {
         let to = SampleRate::new(to).unwrap();
         let mut resampler = Resampler::new(SampleRate::HZ_48000, to, ChannelCount::MONO).unwrap();

@@ -1,7 +1,7 @@
 //! From a plan to a flow that can be started: inputs and nodes are made, outputs created.
 
 use super::kinds::{GAPS, MISSING, PACES};
-use super::{Feed, FlowFile, FlowNode, FlowOutput, FlowOutputs, FlowPlan, Role};
+use super::{Feed, FlowFile, FlowFileErrors, FlowNode, FlowOutput, FlowOutputs, FlowPlan, Role};
 use crate::core::block::{BlockSize, BlockSizeError};
 use crate::core::format::{ByteOrder, SampleEncoding, SampleFormat, SampleRate};
 use crate::core::stream::Overflow;
@@ -69,6 +69,9 @@ pub enum BuildError {
     /// The session refuses it.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The pool can't hold what the flow needs: see there.
+    #[error(transparent)]
+    Buffers(#[from] FlowFileErrors),
     /// The plan is of another file.
     #[error("node {node}: the plan knows nothing of it; plan the file again")]
     Unplanned {
@@ -104,7 +107,7 @@ struct Made {
 
 impl FlowPlan {
     /// Makes the inputs and the nodes of `file`, of which this is the plan, and brings them into `session`, which is to be driven
-    /// by `clock`; its `outputs` are emptied first. Returns the inputs, by name.
+    /// by `clock`; the pool makes the buffers that it needs at once, and its `outputs` are emptied, first. Returns the inputs, by name.
     ///
     /// Not RT-safe: allocates, and makes system calls.
     ///
@@ -119,12 +122,14 @@ impl FlowPlan {
     ) -> Result<BTreeMap<String, Feed>, BuildError> {
         let rates: BTreeMap<String, SampleRate> =
             self.sources.iter().map(|(name, source)| (name.clone(), source.format().rate)).collect();
-        // Before the outputs: an input that can't be made costs nobody a file.
+        let (config, flow) = (session.config(), session.flow());
+        let pool = flow.lock().unwrap_or_else(PoisonError::into_inner).pool().clone();
+        // Before the outputs: what can't be made costs nobody a file.
+        self.reserve_buffers(file, &config.audio, &pool)?;
         let feeds = self.inputs(file, session, clock)?;
         for (node, output) in &mut outputs {
             output.empty().map_err(|reason| BuildError::Output { node: node.clone(), reason })?;
         }
-        let flow = session.flow();
         let mut flow = flow.lock().unwrap_or_else(PoisonError::into_inner);
         for node in file.nodes.iter().filter(|node| node.kind.role != Role::Source) {
             let unplanned = || BuildError::Unplanned { node: node.name.clone() };

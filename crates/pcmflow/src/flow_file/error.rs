@@ -1,5 +1,6 @@
 //! What is wrong with a flow file: each error with its line, the thing, what was written, and what is possible.
 
+use crate::core::pool::GrowError;
 use crate::engine::flow::GraphError;
 use crate::io::{SinkError, SourceError, SynthError};
 use std::fmt;
@@ -130,6 +131,22 @@ pub enum Wrong {
         /// A source with another clock.
         other: String,
     },
+    /// The pool has no room for what is needed at once.
+    #[error("{place}: it needs {buffers} buffers of {samples} samples ({frames} frames) at once; {}", room(reason, *frames_max))]
+    Buffers {
+        /// The node or the pipeline.
+        place: String,
+        /// How many it needs.
+        buffers: u64,
+        /// What each has to hold.
+        samples: u64,
+        /// The same in frames.
+        frames: u64,
+        /// Why there are not so many.
+        reason: GrowError,
+        /// How long so many could be, in frames.
+        frames_max: u64,
+    },
     /// Two nodes and one file.
     #[error("node {node}: {other} {does} {path} already; give one of them another")]
     Shared {
@@ -168,6 +185,34 @@ pub enum Wrong {
         /// Why.
         reason: OpenError,
     },
+}
+
+/// Why there are not so many buffers, and what to do about that.
+fn room(reason: &GrowError, frames_max: u64) -> String {
+    let shorter = match frames_max {
+        0 => "ask for fewer packets or fewer channels".to_owned(),
+        frames => format!(
+            "so many may have {frames} frames: ask for shorter blocks, fewer packets or fewer channels"
+        ),
+    };
+    match reason {
+        GrowError::ClassFull { class, buffers_max, .. } => {
+            format!(
+                "there may be {buffers_max} buffers of {class} samples in all: raise memory.class_buffers_max"
+            )
+        }
+        GrowError::TooLarge { largest, .. } => {
+            format!(
+                "the largest of the pool hold {largest} samples; {shorter}, or give memory.class_samples a larger class"
+            )
+        }
+        GrowError::Budget { held_bytes, budget_bytes, .. } => {
+            format!(
+                "{held_bytes} of {budget_bytes} bytes are taken then; {shorter}, or raise memory.budget_bytes"
+            )
+        }
+        reason => format!("{reason}; {shorter}"),
+    }
 }
 
 fn meant(nearest: Option<&str>) -> String {

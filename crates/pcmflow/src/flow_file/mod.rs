@@ -12,6 +12,7 @@
 //! A file may come from anybody: its size, nodes and pipelines are bounded ([`FlowFile::BYTES_MAX`]), and the memory and time that
 //! reading it takes with them. What it names, it reads and overwrites: run only what you would run as a program.
 
+mod buffers;
 mod build;
 mod claims;
 mod error;

@@ -64,7 +64,7 @@ impl Node for GainNode {
     fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
         let (meta, span) = (*chunk.meta(), chunk.span());
         let mut buffer = chunk.into_buffer();
-        match buffer.make_mut(Miss::NextClassUp) {
+        match buffer.make_mut(Miss::Grow) {
             Ok(samples) => {
                 samples.iter_mut().for_each(|sample| *sample *= self.factor);
                 out.chunk(AudioChunk::spanning(buffer, meta, span)?);

@@ -3,6 +3,7 @@
 mod books;
 mod console;
 mod scheduling;
+mod shortage;
 
 use super::config::named;
 use super::graph::Written;
@@ -15,24 +16,25 @@ use books::Books;
 use console::{LINES_WAITING, Lines, Voice};
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
-use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
+use pcmflow::core::pool::{BufferRecyclingPool, PoolMetrics};
 use pcmflow::engine::config::Config;
 use pcmflow::engine::event::BusConfig;
 use pcmflow::engine::flow::{DataFlowCoordinator, FlowStatus, Passed, State};
 use pcmflow::engine::platform::PlatformModule;
-use pcmflow::engine::session::{InputState, Session};
-use pcmflow::flow_file::{Feed, FlowNode, FlowOutputs, FlowPlan, OpenError, Role};
+use pcmflow::engine::session::{InputState, InputStatus, Session};
+use pcmflow::flow_file::{BuildError, Feed, FlowNode, FlowOutputs, FlowPlan, OpenError, Role};
 use pcmflow::io::{SinkError, is_same_file};
 use pcmflow::runtime::{Clock, NativeProbe, PageMemory, Stop, Threads, ThreadsConfig};
 use scheduling::Scheduling;
+use shortage::Shortage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, IsTerminal};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The largest block that a flow file can ask for, in samples: 65536 frames of 16 channels.
-const BLOCK_SAMPLES_MAX: usize = 1 << 20;
+/// So long an input may take to end whose source failed.
+const INPUTS_END: Duration = Duration::from_secs(5);
 
 /// How often the flow is looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -116,6 +118,8 @@ struct Running {
     /// The nodes whose failure was told.
     failed: BTreeSet<String>,
     hangs: bool,
+    /// What kept it from going on, where no buffer could be had.
+    shortage: Option<String>,
 }
 
 impl Running {
@@ -128,17 +132,30 @@ impl Running {
         let Scheduling { shared, real_time, .. } = scheduling;
         let threads = ThreadsConfig { shared, real_time, bus: bus(config), ..ThreadsConfig::default() };
         let threads = Threads::start(threads, clock)?;
-        let pool = BufferRecyclingPool::with_memory(pool(config), &PageMemory)?;
+        let pool = BufferRecyclingPool::with_memory(config.memory.pool(), &PageMemory)?;
         let flow = DataFlowCoordinator::new(threads.clone(), pool);
         let failed = |error: &dyn std::fmt::Display| Failure::Node(error.to_string());
         let mut session = Session::new(flow, threads.bus().clone(), Arc::new(clock), config.clone())
             .map_err(|error| failed(&error))?;
         session.register(Box::new(platform)).map_err(|error| failed(&error))?;
         let origins = plan.origins.clone();
-        let feeds =
-            plan.build(&written.file, outputs, &mut session, clock).map_err(|error| failed(&error))?;
+        let built = plan.build(&written.file, outputs, &mut session, clock);
+        let feeds = built.map_err(|error| match error {
+            BuildError::Buffers(errors) => Failure::FlowFile { file: written.name.clone(), errors },
+            error => failed(&error),
+        })?;
         let (since, failed) = (Instant::now(), BTreeSet::new());
-        let running = Self { session, feeds, origins, threads, since, critical: None, failed, hangs: false };
+        let running = Self {
+            session,
+            feeds,
+            origins,
+            threads,
+            since,
+            critical: None,
+            failed,
+            hangs: false,
+            shortage: None,
+        };
         Ok((running, scheduling))
     }
 
@@ -156,7 +173,7 @@ impl Running {
             true => ProgressBar::new_spinner(),
             false => ProgressBar::hidden(),
         };
-        let (mut asked, mut patience) = (false, Patience::new());
+        let (mut asked, mut patience, mut shortage) = (false, Patience::new(), Shortage::new());
         while !self.session.is_over() {
             match lines.as_mut().filter(|lines| !lines.closed) {
                 Some(lines) => {
@@ -175,6 +192,11 @@ impl Running {
             if !asked && (stop.is_asked() || unheard || nobody_types && self.rests()) {
                 asked = true;
                 self.feeds.values().for_each(Feed::end);
+            }
+            self.shortage = shortage.found(self.moved(), &self.pool(), &self.status(), written);
+            if self.shortage.is_some() {
+                self.hangs = true;
+                break;
             }
             if asked && patience.is_over(self.moved()) {
                 self.hangs = true;
@@ -196,6 +218,10 @@ impl Running {
 
     fn status(&self) -> FlowStatus {
         self.session.flow().lock().unwrap_or_else(PoisonError::into_inner).status()
+    }
+
+    fn pool(&self) -> PoolMetrics {
+        self.session.flow().lock().unwrap_or_else(PoisonError::into_inner).pool().metrics()
     }
 
     /// Says which nodes failed, once of each: the others go on.
@@ -237,8 +263,25 @@ impl Running {
         nodes.chain(status.pipelines.values().map(|pipeline| pipeline.taken)).collect()
     }
 
+    /// Where a source failed, its input learns so only now: its books are whole when it is over.
+    fn await_inputs(&mut self) {
+        self.tell_failures();
+        let failed = |name: &String| self.failed.contains(name);
+        let feeds = self.feeds.iter().filter(|(name, _)| failed(name));
+        feeds.for_each(|(_, feed)| feed.end());
+        let (mut inputs, since) = (self.session.inputs(), Instant::now());
+        let runs = |inputs: &BTreeMap<String, InputStatus>| {
+            inputs.iter().any(|(name, input)| failed(name) && input.state == InputState::Running)
+        };
+        while runs(&inputs) && since.elapsed() < INPUTS_END {
+            std::thread::sleep(TICK);
+            inputs = self.session.inputs();
+        }
+    }
+
     fn close(mut self, written: &Written, summary: Option<SummaryFile>) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::Done;
+        self.await_inputs();
         for error in self.session.stop() {
             tell!("pcmflow: {error}");
             outcome = outcome.worst(Outcome::Failed);
@@ -261,7 +304,10 @@ impl Running {
                 outcome = outcome.worst(Outcome::Damaged);
             }
         }
-        if self.hangs {
+        if let Some(shortage) = &self.shortage {
+            tell!("pcmflow: stopped, as nothing moves and no buffer can be had: {shortage}");
+            outcome = outcome.worst(Outcome::Failed);
+        } else if self.hangs {
             tell!(
                 "pcmflow: stopped, though an output takes nothing more and frames are still under way; what is given up is told"
             );
@@ -305,21 +351,6 @@ impl Running {
 /// Where frames end.
 fn sinks(written: &Written) -> impl Iterator<Item = &FlowNode> {
     written.file.nodes.iter().filter(|node| matches!(node.kind.role, Role::Consumer | Role::Sink))
-}
-
-/// The pool as the configuration has it, and with larger classes, of which nothing is there before it is asked for: a flow's blocks may
-/// hold more frames, and its sources more channels, than anybody configured for.
-fn pool(config: &Config) -> PoolConfig {
-    let mut pool = config.memory.pool();
-    let largest = pool.classes.iter().map(|class| class.samples).max().unwrap_or(1);
-    let larger = std::iter::successors(Some(largest.next_power_of_two()), |samples| samples.checked_mul(2));
-    let larger =
-        larger.filter(|samples| *samples > largest).take_while(|samples| *samples <= BLOCK_SAMPLES_MAX);
-    for samples in larger.take(PoolConfig::CLASSES_MAX.saturating_sub(pool.classes.len())) {
-        let buffers_max = ClassConfig::BUFFERS_MAX.min(256);
-        pool.classes.push(ClassConfig { samples, buffers_max, buffers_prewarm: 0 });
-    }
-    pool
 }
 
 /// The bus as the configuration has it.

@@ -97,7 +97,7 @@ fn a_loss_that_a_source_tells_and_no_ring_posted_is_unaccounted_for() {
         given.lose(Gap { position: 100u64.into_position(), frames: Frames(40), cause });
         given.end();
         let edge = EdgeSnapshot { accepted: Frames(100), popped: Frames(100), ..EdgeSnapshot::default() };
-        let node = |taken_to| NodeBooks { given: Some(given), taken_to, followed: Vec::new() };
+        let node = |taken_to| NodeBooks { given: Some(given), taken_to, ..NodeBooks::default() };
         let link =
             LinkBooks { sent: Some(given), taken: Some(given), edge: Some(edge), ..LinkBooks::default() };
         let link = LinkBooks { from: "source".into(), to: "sink".into(), ..link };

@@ -218,3 +218,38 @@ fn who_gives_a_stream_up_while_another_is_refused_does_not_mean_the_next_one() {
         }
     });
 }
+
+#[test]
+fn what_is_before_a_source_that_fails_is_lost_with_it() {
+    let mut bench = Bench::new();
+    let (capacity, quantum, overflow) = (Frames(16_384), Frames(128), Overflow::DropNewest);
+    let config = StreamConfig { format: format(48_000, 2), capacity, quantum, overflow };
+    let (mut writer, reader, gauge) = stream(config).unwrap();
+    // No class of the pool holds such blocks, so that the second one is never made.
+    let (_feed, source) = StreamInflow::new(reader, BlockSize::of::<4_096>()).unwrap();
+    bench.flow.add_source("device", Shape::new(format(48_000, 2)), true, Box::new(source)).unwrap();
+    let seen = bench.witness("sink", None, 1.0);
+    bench.connect("device", "sink", Strategy::Block);
+    bench.flow.start().unwrap();
+    // A block before a gap is short enough.
+    write(&mut writer, 0, 128, 0);
+    writer.give_up(Frames(72), LossCause::Overflow);
+    write(&mut writer, 200, 8_000, 0);
+    let books = bench.finish();
+    assert_eq!(bench.flow.status().nodes["device"].state, State::Failed);
+    // The reader is gone: nobody can be told.
+    let late = writer.write(&[0.0; 2 * 128], 0);
+    writer.give_up(late.rejected, LossCause::DeadModule);
+    drop(writer);
+    let balance = books
+        .sink_balance("sink", |_| Some((Frames(128 + 72 + 8_000 + 128), vec![gauge.snapshot()])))
+        .unwrap();
+    assert_eq!(
+        (balance.delivered, balance.in_flight, balance.unaccounted),
+        (Frames(128), Frames(0), Frames(0)),
+        "{balance:?}"
+    );
+    let dropped = (balance.dropped[LossCause::Overflow], balance.dropped[LossCause::DeadModule]);
+    assert_eq!(dropped, (Frames(72), Frames(8_128)));
+    assert!(seen.lock().unwrap().ended);
+}

@@ -36,7 +36,8 @@ pub(in crate::flow) struct LinkConfig {
     pub(in crate::flow) strategy: Strategy,
     /// How old a chunk's oldest frame may be when it is taken; 0: does not matter.
     pub(in crate::flow) latency_ns_max: u64,
-    /// What fills it gets its frames whether there is room or not.
+    /// What fills it gets its frames whether there is room or not, and what empties it takes them as they come. Not so before a
+    /// join: what is ahead there waits for the other inputs, which is no reason to throw out what is there.
     pub(in crate::flow) live: bool,
     /// Of its fill: where back-pressure begins, and where it ends.
     pub(in crate::flow) pressure_percent: (u8, u8),
@@ -59,6 +60,9 @@ pub(in crate::flow) struct LinkCell {
     /// Where on the source's timeline the link begins; [`UNBEGUN`] before it is attached, [`TOO_LATE`] where the receiving end went
     /// before that.
     pub(in crate::flow) start: AtomicU64,
+    /// Somewhere before it is a source that can't wait, and its node fills other links, too: none of them holds up the others for long.
+    /// The control side's to say.
+    pub(in crate::flow) yields: AtomicBool,
     /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
     pub(in crate::flow) ahead: AtomicBool,
     /// Even so, the sending end waits: as much waits already as may. The sending end's to say.
@@ -141,6 +145,7 @@ pub(in crate::flow) fn link(
         sender: Wait::default(),
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),
+        yields: AtomicBool::new(false),
         ahead: AtomicBool::new(false),
         stalled: AtomicBool::new(false),
         taken: Tally::default(),

@@ -22,6 +22,10 @@ const RATE_WINDOW_NS: u64 = 10_000_000;
 /// declared delays need beyond that is [refused](crate::flow::GraphError::Ahead).
 pub(in crate::flow) const AHEAD_NS_MAX: u64 = 1_000_000_000;
 
+/// Where ways part behind a source that can't wait, a link that is full holds up the others for so long, once: then it is not just a
+/// moment's, and they get what they wait for.
+const HELD_NS_MAX: u64 = 20_000_000;
+
 /// So many packets at the most have their place in the queue before a link from the start: what one input makes, and what a link of
 /// usual length buffers. Longer queues grow when they are needed.
 const QUEUE_MAX: usize = 256;
@@ -64,6 +68,10 @@ pub(in crate::flow) struct Outlet {
     chunk_ns: u64,
     chunk_frames: u64,
     paused_until_ns: u64,
+    /// Since when it holds up its node though it must not for long; until there is no back-pressure any more.
+    held_since_ns: Option<u64>,
+    /// That was long enough: what the node makes of its next input is given up where it finds no room.
+    gives_up: bool,
     /// Shut: what comes is given up on purpose.
     shut: bool,
     /// It was full, with as much waiting as may, since that was looked at last.
@@ -103,6 +111,8 @@ impl Outlet {
             chunk_ns: 0,
             chunk_frames: 0,
             paused_until_ns: 0,
+            held_since_ns: None,
+            gives_up: false,
             shut: false,
             held_up: false,
             stalled_since_ns: None,
@@ -144,9 +154,16 @@ impl Outlet {
         self.config.strategy == Strategy::Adaptive
     }
 
+    /// Whether it must not hold up its node for long.
+    fn yields(&self) -> bool {
+        // Relaxed: nothing is read on the strength of it.
+        self.cell.yields.load(Ordering::Relaxed)
+    }
+
     /// Whether what can't be sent is given up.
     fn drops(&self) -> bool {
-        self.shut || matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
+        let gives_up = self.shut || self.gives_up;
+        gives_up || matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
     }
 
     /// Whether the node may be given more to do, as far as this link is concerned; otherwise until when to wait, which is 0 for
@@ -154,14 +171,19 @@ impl Outlet {
     pub(in crate::flow) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
         // Relaxed: the wake-up carried it.
         let ahead = self.cell.ahead.load(Ordering::Relaxed);
+        self.gives_up = false;
         if ahead && self.waits_ns() < AHEAD_NS_MAX {
+            self.held_since_ns = None;
             return Ok(());
         }
+        let yields = self.yields();
         let Some(link) = &mut self.link else { return Ok(()) };
         let ready = match self.decision.strategy {
             _ if self.shut => true,
             Strategy::DropOldest | Strategy::DropNewest => true,
-            Strategy::Throttle if now_ns < self.paused_until_ns => return Err(self.paused_until_ns),
+            Strategy::Throttle if now_ns < self.paused_until_ns && !yields => {
+                return Err(self.paused_until_ns);
+            }
             Strategy::Throttle | Strategy::Block => self.queue.is_empty() && link.has_room(),
             Strategy::Buffer | Strategy::Adaptive => {
                 let beyond = self.decision.buffer_limit.saturating_sub(self.gauge.capacity() as u64);
@@ -171,8 +193,18 @@ impl Outlet {
         if ready {
             return Ok(());
         }
+        if yields {
+            let since_ns = *self.held_since_ns.get_or_insert(now_ns);
+            self.gives_up = self.was_held(now_ns);
+            return if self.gives_up { Ok(()) } else { Err(since_ns.saturating_add(HELD_NS_MAX)) };
+        }
         self.held_up |= ahead;
         Err(0)
+    }
+
+    /// Whether it held up its node for as long as it may.
+    fn was_held(&self, now_ns: u64) -> bool {
+        self.held_since_ns.is_some_and(|since_ns| now_ns.saturating_sub(since_ns) >= HELD_NS_MAX)
     }
 
     /// How much of the stream waits for room.
@@ -319,7 +351,8 @@ impl Outlet {
             self.consumer_per_s = popped.checked_div(passed_ns.into()).unwrap_or(0) as u64;
             self.window = (pops, now_ns.max(1));
         }
-        let live = self.config.live && self.config.strategy == Strategy::Adaptive;
+        // A source that can't wait does for a moment, unless told to drop: then it shows that it can't.
+        let live = self.config.live && (self.config.strategy == Strategy::Adaptive || self.was_held(now_ns));
         let outcome = self.controller.observe(Observation {
             now_ns,
             used: (self.gauge.occupancy() + self.queue.len()) as u64,
@@ -332,6 +365,9 @@ impl Outlet {
                 limit_ns => limit_ns,
             },
         });
+        if !self.controller.stats(now_ns).active {
+            self.held_since_ns = None;
+        }
         let changed = outcome.decision.strategy != self.decision.strategy;
         self.decision = outcome.decision;
         if self.decision.throttle_ns > 0 && self.moved {

@@ -15,11 +15,11 @@ use crate::Priority;
 use crate::event::types::PipelineRegistered;
 use crate::event::{Event, NameId};
 use crate::metrics::MeterReader;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 use crate::task::{Needs, Place, TaskHandle};
 use pcmflow_core::pool::BufferRecyclingPool;
 use pcmflow_core::ring::{CircularBuffer, Producer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::PoisonError;
 
@@ -213,7 +213,9 @@ impl DataFlowCoordinator {
             }
         }
         let pipeline = config.name();
-        let live = self.nodes.get(&config.from).is_some_and(|node| node.live);
+        let aligns = |ports: &Ports| ports.inputs > 1 && !ports.own_clocks;
+        let live = self.nodes.get(&config.from).is_some_and(|node| node.live)
+            && !self.graph.nodes.get(&config.to).is_some_and(aligns);
         let link_config = LinkConfig {
             packets: config.packets as usize,
             strategy: config.strategy,
@@ -264,7 +266,36 @@ impl DataFlowCoordinator {
         if let Some(before) = self.links.insert(pipeline.clone(), LinkEntry { cell, reader, shut: false }) {
             self.gone.link(&pipeline, before.cell);
         }
+        self.tell_what_yields();
         Ok(())
+    }
+
+    /// Tells each link whether ways part where it begins, and a source that can't wait is before that, be it far before. What can wait
+    /// behind such a place does: that fills the link that begins there.
+    pub(super) fn tell_what_yields(&self) {
+        let sources = self.nodes.iter().filter(|(_, node)| node.live);
+        let mut live: BTreeSet<&str> = sources.map(|(name, _)| name.as_str()).collect();
+        loop {
+            let before = live.len();
+            for edge in self.graph.edges.values() {
+                if live.contains(edge.config.from.as_str()) {
+                    live.insert(&edge.config.to);
+                }
+            }
+            if live.len() == before {
+                break;
+            }
+        }
+        let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
+        for edge in self.graph.edges.values() {
+            *ways.entry(&edge.config.from).or_default() += 1;
+        }
+        for (name, link) in &self.links {
+            let from = self.graph.edges.get(name).map(|edge| edge.config.from.as_str());
+            let yields = from.is_some_and(|from| live.contains(from) && ways.get(from) > Some(&1));
+            // Relaxed: it makes nothing else visible.
+            link.cell.yields.store(yields, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn publish<E: Event>(&mut self, source: NameId, event: &E) {

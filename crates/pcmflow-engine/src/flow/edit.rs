@@ -163,6 +163,7 @@ impl DataFlowCoordinator {
             self.has_room(&config.from, 1)?;
         }
         self.graph.disconnect(name)?;
+        self.tell_what_yields();
         self.detach(name, &config)
     }
 
@@ -219,6 +220,7 @@ impl DataFlowCoordinator {
         }
         needs.iter().try_for_each(|(name, edits)| self.has_room(name, *edits))?;
         let edges = self.graph.remove(name)?;
+        self.tell_what_yields();
         // First, so that nothing more is given to it than what is lost.
         self.edit(name, Edit::Remove)?;
         for edge in &edges {

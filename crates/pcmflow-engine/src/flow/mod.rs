@@ -15,8 +15,9 @@
 //! # What holds
 //!
 //! - **Whatever is sent is taken or posted.** A task takes a packet only when each outlet that may not lose has room; what an
-//!   outlet that may lose can't send, it posts, and tells in band as one gap as soon as there is room. A source that can't wait
-//!   loses in the ring before it, where the stream's own time is known.
+//!   outlet that may lose can't send, it posts, and tells in band as one gap as soon as there is room. Where ways
+//!   part behind a source that can't wait, every outlet may lose: none holds up the others ([how](crate::pressure)). Such a source
+//!   itself loses in the ring before it, where the stream's own time is known.
 //! - **Every frame of the source is in one chunk or one gap at every sink**, at its own position, also behind what changes the
 //!   rate, joins, or fails. Each hop counts what it sends and what it takes; a cut mark that comes by is compared at each of
 //!   them, and goes on as that hop's own books with what was found missing: so a sink that says *settled* speaks for all hops

@@ -19,11 +19,21 @@
 //! 4. a live producer can't wait: for it, **drop oldest** comes right after buffering, so that what is heard is recent.
 //!
 //! A producer that can wait is never made to lose anything: its waiting fills the link before it, and so on up to the
-//! source, which is live, and drops, or can wait.
+//! source, which can wait, too.
 //!
 //! A step up needs [`escalate_ns`](ControllerConfig::escalate_ns) since the last change. The way down is one step, to the
 //! beginning, once there was no back-pressure for [`relax_ns`](ControllerConfig::relax_ns). So the strategy changes at most
 //! once in the shorter of the two, whatever the fill does; only a producer of another kind changes it at once.
+//!
+//! # In a flow
+//!
+//! Behind a source that is live no listener holds up the others. Where ways part, be it at that source or at a node behind it, a link
+//! that is full is waited for once, whatever its strategy: for 20 ms at the most, as that may be a moment's. From then on, until its
+//! back-pressure ends, what finds no room in it is given up: at this link alone, which counts it. Of one that begins at the source,
+//! and is to throttle or to block, the strategy in force is then [`Strategy::DropNewest`]. What a node makes of an input for which there
+//! was room is taken, also where that is more than the link holds. A node with one way out holds up its own way alone: it waits, and
+//! the link that loses is the one where that way begins, or it is the source's ring. What is ahead of a join's other inputs waits for
+//! them, as [`flow`](crate::flow) says.
 
 mod controller;
 #[cfg(all(test, not(pcmflow_loom)))]
@@ -48,15 +58,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// The producer pauses after each piece. Not for one that is live.
+    /// The producer pauses after each piece. Not for one that is live: for it, drop newest.
     Throttle,
-    /// The link may hold more, as far as latency allows.
+    /// The link may hold more, as far as latency allows. Behind that the producer waits; what a live one brings is given up.
     Buffer,
     /// What waited longest gives way.
     DropOldest,
     /// What comes is given up while the link is full.
     DropNewest,
-    /// The producer waits until there is room. Not for one that is live.
+    /// The producer waits until there is room. Not for one that is live: for it, drop newest.
     Block,
     /// Chosen from what is observed: see the module's docs. Never in force itself.
     #[default]

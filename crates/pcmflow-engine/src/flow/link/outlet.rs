@@ -1,6 +1,7 @@
 //! The sending end of a link, with what is done when the link is full.
 
 use super::inlet::Ring;
+use super::losing::Losing;
 use super::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
 use crate::flow::edit::OutletChange;
 use crate::pressure::{
@@ -21,6 +22,10 @@ const RATE_WINDOW_NS: u64 = 10_000_000;
 /// So much of the stream may wait before a link that is full, where another input of a join is behind it and has nothing. What
 /// declared delays need beyond that is [refused](crate::flow::GraphError::Ahead).
 pub(in crate::flow) const AHEAD_NS_MAX: u64 = 1_000_000_000;
+
+/// Where ways part behind a source that can't wait, a link that is full holds up the others for so long, once: then it is not just a
+/// moment's, and they get what they wait for.
+const HELD_NS_MAX: u64 = 20_000_000;
 
 /// So many packets at the most have their place in the queue before a link from the start: what one input makes, and what a link of
 /// usual length buffers. Longer queues grow when they are needed.
@@ -64,12 +69,17 @@ pub(in crate::flow) struct Outlet {
     chunk_ns: u64,
     chunk_frames: u64,
     paused_until_ns: u64,
+    /// Since when it holds up its node though it must not for long; until there is no back-pressure any more.
+    held_since_ns: Option<u64>,
+    /// That was long enough: what the node makes of its next input is given up where it finds no room.
+    gives_up: bool,
     /// Shut: what comes is given up on purpose.
     shut: bool,
     /// It was full, with as much waiting as may, since that was looked at last.
     held_up: bool,
     /// Since when that is so.
     stalled_since_ns: Option<u64>,
+    losing: Losing,
     /// Something was sent since the other end was notified.
     moved: bool,
     pub(in crate::flow) cell: Arc<LinkCell>,
@@ -103,9 +113,12 @@ impl Outlet {
             chunk_ns: 0,
             chunk_frames: 0,
             paused_until_ns: 0,
+            held_since_ns: None,
+            gives_up: false,
             shut: false,
             held_up: false,
             stalled_since_ns: None,
+            losing: Losing::default(),
             moved: false,
             cell,
         })
@@ -121,6 +134,7 @@ impl Outlet {
             return;
         }
         self.sent = Timeline::starting_at(position);
+        self.losing.replace(position);
         // A join waits to know it, and may hold up those who would send something.
         self.moved = true;
     }
@@ -144,9 +158,16 @@ impl Outlet {
         self.config.strategy == Strategy::Adaptive
     }
 
+    /// Whether it must not hold up its node for long.
+    fn yields(&self) -> bool {
+        // Relaxed: nothing is read on the strength of it.
+        self.cell.yields.load(Ordering::Relaxed)
+    }
+
     /// Whether what can't be sent is given up.
     fn drops(&self) -> bool {
-        self.shut || matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
+        let gives_up = self.shut || self.gives_up;
+        gives_up || matches!(self.decision.strategy, Strategy::DropOldest | Strategy::DropNewest)
     }
 
     /// Whether the node may be given more to do, as far as this link is concerned; otherwise until when to wait, which is 0 for
@@ -154,14 +175,19 @@ impl Outlet {
     pub(in crate::flow) fn is_ready(&mut self, now_ns: u64) -> Result<(), u64> {
         // Relaxed: the wake-up carried it.
         let ahead = self.cell.ahead.load(Ordering::Relaxed);
+        self.gives_up = false;
         if ahead && self.waits_ns() < AHEAD_NS_MAX {
+            self.held_since_ns = None;
             return Ok(());
         }
+        let yields = self.yields();
         let Some(link) = &mut self.link else { return Ok(()) };
         let ready = match self.decision.strategy {
             _ if self.shut => true,
             Strategy::DropOldest | Strategy::DropNewest => true,
-            Strategy::Throttle if now_ns < self.paused_until_ns => return Err(self.paused_until_ns),
+            Strategy::Throttle if now_ns < self.paused_until_ns && !yields => {
+                return Err(self.paused_until_ns);
+            }
             Strategy::Throttle | Strategy::Block => self.queue.is_empty() && link.has_room(),
             Strategy::Buffer | Strategy::Adaptive => {
                 let beyond = self.decision.buffer_limit.saturating_sub(self.gauge.capacity() as u64);
@@ -171,18 +197,32 @@ impl Outlet {
         if ready {
             return Ok(());
         }
+        if yields {
+            let since_ns = *self.held_since_ns.get_or_insert(now_ns);
+            self.gives_up = self.was_held(now_ns);
+            return if self.gives_up { Ok(()) } else { Err(since_ns.saturating_add(HELD_NS_MAX)) };
+        }
         self.held_up |= ahead;
         Err(0)
     }
 
-    /// How much of the stream waits for room.
-    fn waits_ns(&self) -> u64 {
-        let first = self.queue.front().map(|packet| match packet {
+    /// Whether it held up its node for as long as it may.
+    fn was_held(&self, now_ns: u64) -> bool {
+        self.held_since_ns.is_some_and(|since_ns| now_ns.saturating_sub(since_ns) >= HELD_NS_MAX)
+    }
+
+    /// Where what waits for room begins.
+    fn waits_from(&self) -> StreamPosition {
+        self.queue.front().map_or(self.sent.position(), |packet| match packet {
             Packet::Chunk(chunk) => chunk.position(),
             Packet::Mark(mark) => mark.position(),
             _ => StreamPosition::START,
-        });
-        let frames = first.map_or(Frames::ZERO, |first| self.sent.position() - first);
+        })
+    }
+
+    /// How much of the stream waits for room.
+    fn waits_ns(&self) -> u64 {
+        let frames = self.sent.position() - self.waits_from();
         let waits_ns = u128::from(frames.0) * u128::from(self.chunk_ns);
         waits_ns.checked_div(self.chunk_frames.into()).map_or(0, |ns| ns as u64)
     }
@@ -253,6 +293,7 @@ impl Outlet {
             if let Some(link) = &mut self.link {
                 link.give_up(gap.frames, gap.cause);
             }
+            self.losing.give_up(gap);
             return self.lose(gap);
         }
         self.sent.deliver(chunk.position(), chunk.span());
@@ -311,7 +352,10 @@ impl Outlet {
 
     /// Looks at the link, once a poll: who is slow, and what is to be done about it. Returns what changed.
     pub(in crate::flow) fn observe(&mut self, now_ns: u64) -> (Option<Edge>, Option<Change>) {
-        let pops = self.gauge.stats().pops;
+        let stats = self.gauge.stats();
+        let cell = &self.cell;
+        self.losing.look(&self.gauge, stats, || StreamPosition(cell.taken.read().position));
+        let pops = stats.pops;
         let (pops_before, since_ns) = self.window;
         let passed_ns = now_ns.saturating_sub(since_ns);
         if passed_ns >= RATE_WINDOW_NS || since_ns == 0 {
@@ -319,7 +363,8 @@ impl Outlet {
             self.consumer_per_s = popped.checked_div(passed_ns.into()).unwrap_or(0) as u64;
             self.window = (pops, now_ns.max(1));
         }
-        let live = self.config.live && self.config.strategy == Strategy::Adaptive;
+        // A source that can't wait does for a moment, unless told to drop: then it shows that it can't.
+        let live = self.config.live && (self.config.strategy == Strategy::Adaptive || self.was_held(now_ns));
         let outcome = self.controller.observe(Observation {
             now_ns,
             used: (self.gauge.occupancy() + self.queue.len()) as u64,
@@ -332,6 +377,9 @@ impl Outlet {
                 limit_ns => limit_ns,
             },
         });
+        if !self.controller.stats(now_ns).active {
+            self.held_since_ns = None;
+        }
         let changed = outcome.decision.strategy != self.decision.strategy;
         self.decision = outcome.decision;
         if self.decision.throttle_ns > 0 && self.moved {
@@ -353,13 +401,22 @@ impl Outlet {
         let Ok(ring) = ring(self.config.packets, evicting) else { return };
         let gauge = ring.gauge();
         let (producer, consumer) = ring.split();
+        // Before the other end goes on: whoever looks finds the new one behind the old one.
+        let mut rings = self.cell.rings();
         // Where too many wait already, it is tried again with the next poll.
         if self.successors.push((consumer, gauge.clone())).is_ok() {
-            *self.cell.gauge.lock().unwrap_or_else(PoisonError::into_inner) = gauge.clone();
+            rings.gauges.push_back(gauge.clone());
+            drop(rings);
+            self.losing.replace(self.waits_from());
             (self.link, self.gauge, self.evicting) = (Some(producer), gauge, evicting);
             self.window = (0, 0);
             self.moved = true;
         }
+    }
+
+    /// A run of losses that began here since this was asked last, with what was lost from there on.
+    pub(in crate::flow) fn opened(&mut self) -> Option<Gap> {
+        self.losing.opened()
     }
 
     /// Chunks that wait, and that may.

@@ -11,6 +11,7 @@ mod failures;
 mod gone;
 mod graphs;
 mod joins;
+mod live;
 mod meet;
 mod model;
 mod paths;

@@ -12,6 +12,7 @@ use crate::{INPUT, SINKS, WebError};
 use pcmflow::core::block::BlockSize;
 use pcmflow::core::format::{ChannelCount, Frames, StreamFormat};
 use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
+use pcmflow::engine::Priority;
 use pcmflow::engine::config::{AudioConfig, Config};
 use pcmflow::engine::console;
 use pcmflow::engine::event::{BusConfig, EventBus, Filter, Received, Record, Subscription};
@@ -20,7 +21,6 @@ use pcmflow::engine::metrics::LedgerSnapshot;
 use pcmflow::engine::session::Session;
 use pcmflow::engine::task::{Clock, Executor, Rest, StepClock};
 use pcmflow::engine::transform::Shape;
-use pcmflow::engine::Priority;
 use pcmflow::nodes::{LevelNode, PitchNode, PitchPace};
 use pcmflow::pitch::PitchConfig;
 use std::fmt;
@@ -88,8 +88,7 @@ impl WebEngine {
         let records = bus.subscribe_to(Filter::default(), events)?;
         let session = Session::new(flow, bus, clock.clone(), config)?;
         let (streams, heard) = (SharedStreams::new(block), HeardQueue::new(clock.clone()));
-        let mut engine =
-            Self { executor, clock, session, streams, heard, records, lines: Vec::new(), block };
+        let mut engine = Self { executor, clock, session, streams, heard, records, lines: Vec::new(), block };
         engine.run();
         Ok(engine)
     }
@@ -181,7 +180,8 @@ impl WebEngine {
     pub fn events(&mut self) -> String {
         self.run();
         let (heard, mut missed) = self.heard.fetch();
-        let mut told: Vec<_> = heard.into_iter().map(|(at_ns, heard)| (at_ns, Told::of(at_ns, heard))).collect();
+        let mut told: Vec<_> =
+            heard.into_iter().map(|(at_ns, heard)| (at_ns, Told::of(at_ns, heard))).collect();
         while let Some(received) = self.records.receive() {
             match received {
                 Received::Event(record) => {
@@ -228,7 +228,8 @@ impl WebEngine {
     pub fn configure(&mut self, message: &str) -> Result<String, WebError> {
         let set: Set = read(Set::FORM, message)?;
         let patch = set.patch();
-        let patch: Vec<(&str, &str)> = patch.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let patch: Vec<(&str, &str)> =
+            patch.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let change = self.session.change(&patch)?;
         self.run();
         Ok(write(&*change.config))
@@ -253,7 +254,8 @@ impl WebEngine {
         let snapshot = self.session.look();
         closed.ledger = snapshot.ledger.clone();
         let books = self.session.flow().lock().unwrap_or_else(PoisonError::into_inner).books();
-        closed.sinks = SINKS.iter().filter_map(|sink| Some(((*sink).to_owned(), self.books(&books, sink)?))).collect();
+        closed.sinks =
+            SINKS.iter().filter_map(|sink| Some(((*sink).to_owned(), self.books(&books, sink)?))).collect();
         let unaccounted = closed.sinks.values().map(|books| books.unaccounted).sum();
         closed.ledger.unaccounted = closed.ledger.unaccounted.max(unaccounted);
         self.session.stop();

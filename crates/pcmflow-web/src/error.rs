@@ -87,7 +87,9 @@ pub enum WebError {
     #[error("the streams' hand-over: {0}")]
     Feed(#[from] RingError),
     /// The source takes no other stream.
-    #[error("the source takes no other stream: several wait already, or it failed; close the engine, and open another")]
+    #[error(
+        "the source takes no other stream: several wait already, or it failed; close the engine, and open another"
+    )]
     SourceGone,
     /// The pool can't be had.
     #[error("the pool: {0}")]
@@ -122,7 +124,9 @@ impl WebError {
             Self::RingTooLong { .. } | Self::Stream(_) | Self::Feed(_) => "ring",
             Self::SourceGone => "source_gone",
             Self::Pool(_) => "pool",
-            Self::Executor(_) | Self::Events(_) | Self::Pitch(_) | Self::Flow(_) | Self::Session(_) => "engine",
+            Self::Executor(_) | Self::Events(_) | Self::Pitch(_) | Self::Flow(_) | Self::Session(_) => {
+                "engine"
+            }
         }
     }
 

@@ -46,7 +46,8 @@ thread_local! {
 impl Control {
     /// The message of so many bytes that the host wrote.
     fn message(&self, length: u32) -> Result<String, WebError> {
-        let bytes = self.message.get(..length as usize).ok_or(WebError::TooLong { bytes: length as usize })?;
+        let bytes =
+            self.message.get(..length as usize).ok_or(WebError::TooLong { bytes: length as usize })?;
         // What is no text is no JSON either, and is refused as such.
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
@@ -142,7 +143,8 @@ extern "C" fn pcmflow_stream_end() -> i32 {
 /// [`WebEngine::poll`]; an hour where nothing is open.
 #[unsafe(no_mangle)]
 extern "C" fn pcmflow_poll(now_ms: f64) -> f64 {
-    CONTROL.with_borrow_mut(|control| control.engine.as_mut().map_or(3_600_000.0, |engine| engine.poll(now_ms)))
+    CONTROL
+        .with_borrow_mut(|control| control.engine.as_mut().map_or(3_600_000.0, |engine| engine.poll(now_ms)))
 }
 
 /// [`WebEngine::events`].
@@ -212,7 +214,9 @@ struct Thread {
 #[unsafe(no_mangle)]
 extern "C" fn pcmflow_thread(stack_bytes: u32) -> *const u8 {
     let stack_bytes = stack_bytes.clamp(STACK_BYTES.0, STACK_BYTES.1).next_multiple_of(16) as usize;
-    let Ok(layout) = Layout::from_size_align(stack_bytes + TLS_BYTES, TLS_ALIGN) else { return std::ptr::null() };
+    let Ok(layout) = Layout::from_size_align(stack_bytes + TLS_BYTES, TLS_ALIGN) else {
+        return std::ptr::null();
+    };
     // SAFETY: the layout is not empty.
     let memory = unsafe { alloc_zeroed(layout) };
     if memory.is_null() {

@@ -65,7 +65,11 @@ impl SharedStreams {
 
 impl Streams {
     /// Begins a stream behind the last one. What takes it into the flow, where it is the first.
-    pub(crate) fn begin(&mut self, made: Made, now_ns: u64) -> Result<(Arc<Capture>, Option<StreamInflow>), WebError> {
+    pub(crate) fn begin(
+        &mut self,
+        made: Made,
+        now_ns: u64,
+    ) -> Result<(Arc<Capture>, Option<StreamInflow>), WebError> {
         self.end();
         let Made { capture, reader, gauge } = made;
         let inflow = match &mut self.feed {

@@ -41,9 +41,12 @@ impl Build {
         if self == Self::Plain {
             return "-Ctarget-feature=+simd128".into();
         }
-        let mut flags =
-            String::from("-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals,+simd128 -Clink-arg=--shared-memory -Clink-arg=--import-memory");
-        flags += &format!(" -Clink-arg=--initial-memory={MEMORY_BYTES} -Clink-arg=--max-memory={MEMORY_BYTES_MAX}");
+        let mut flags = String::from(
+            "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals,+simd128 -Clink-arg=--shared-memory -Clink-arg=--import-memory",
+        );
+        flags += &format!(
+            " -Clink-arg=--initial-memory={MEMORY_BYTES} -Clink-arg=--max-memory={MEMORY_BYTES_MAX}"
+        );
         for export in THREAD_EXPORTS {
             flags += &format!(" -Clink-arg=--export={export}");
         }
@@ -68,7 +71,9 @@ impl Build {
 
     fn expected(self) -> Expected {
         match self {
-            Self::Shared => Expected { shared_memory: Some((MEMORY_BYTES, MEMORY_BYTES_MAX)), also: &THREAD_EXPORTS },
+            Self::Shared => {
+                Expected { shared_memory: Some((MEMORY_BYTES, MEMORY_BYTES_MAX)), also: &THREAD_EXPORTS }
+            }
             Self::Plain => Expected { shared_memory: None, also: &["memory"] },
         }
     }
@@ -100,7 +105,10 @@ fn made(build: Build, builder: Option<&Builder>) -> Result<(), Failure> {
     written.map_err(|error| format!("{}: {error}", to.display()))?;
     // Only for the report: hosts compress by themselves.
     let packed = Command::new("gzip").args(["-9", "-c"]).arg(&to).output();
-    let packed = packed.map_or_else(|_| "no gzip here".to_owned(), |packed| format!("{} bytes gzipped", packed.stdout.len()));
+    let packed = packed.map_or_else(
+        |_| "no gzip here".to_owned(),
+        |packed| format!("{} bytes gzipped", packed.stdout.len()),
+    );
     println!("web: {}: {} bytes, {packed}", to.display(), module.without_names().len());
     Ok(())
 }

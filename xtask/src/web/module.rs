@@ -90,7 +90,9 @@ impl<'a> Module<'a> {
                     for export in exports.clone() {
                         let export = export?;
                         let value = match export.kind {
-                            wasmparser::ExternalKind::Global => globals.get(export.index as usize).copied().flatten(),
+                            wasmparser::ExternalKind::Global => {
+                                globals.get(export.index as usize).copied().flatten()
+                            }
                             _ => None,
                         };
                         module.exports.insert(export.name.to_owned(), value);
@@ -123,7 +125,10 @@ impl<'a> Module<'a> {
             };
         };
         let [(name, Some(memory))] = self.imports.as_slice() else {
-            return Err(format!("the module imports {}, and should need `env.memory` alone", names.join(", ")));
+            return Err(format!(
+                "the module imports {}, and should need `env.memory` alone",
+                names.join(", ")
+            ));
         };
         let pages = (memory.initial, memory.maximum);
         if name != "env.memory" || !memory.shared || pages != (first / PAGE_BYTES, Some(most / PAGE_BYTES)) {
@@ -178,13 +183,15 @@ mod tests {
         let plain = Expected { shared_memory: None, also: &["memory"] };
         let bytes = module(&[]);
         assert!(Module::read(&bytes).unwrap().check(&plain).unwrap_err().contains("pcmflow_abi"));
-        let mut module = Module { bytes: &[], imports: Vec::new(), exports: BTreeMap::new(), custom: Vec::new() };
+        let mut module =
+            Module { bytes: &[], imports: Vec::new(), exports: BTreeMap::new(), custom: Vec::new() };
         module.exports = EXPORTS.iter().chain(plain.also).map(|name| ((*name).to_owned(), None)).collect();
         assert_eq!(module.check(&plain), Ok(()));
         module.imports = vec![("env.now".into(), None)];
         assert!(module.check(&plain).unwrap_err().contains("env.now"));
         let shared = Expected { shared_memory: Some((PAGE_BYTES, 2 * PAGE_BYTES)), also: &[] };
-        let memory = MemoryType { memory64: false, shared: true, initial: 1, maximum: Some(2), page_size_log2: None };
+        let memory =
+            MemoryType { memory64: false, shared: true, initial: 1, maximum: Some(2), page_size_log2: None };
         module.imports = vec![("env.memory".into(), Some(memory))];
         assert!(module.check(&shared).unwrap_err().contains("__tls_size"));
         module.exports.extend([("__tls_size".into(), Some(40)), ("__tls_align".into(), Some(8))]);

@@ -41,6 +41,7 @@ fn what_nobody_fetches_is_given_up_and_counted() {
     let told = json(&engine.events());
     // A pitch and a level of each block, of which half fit.
     assert_eq!(told[0], json(&format!(r#"{{"type":"missed","events":{blocks}}}"#)));
-    let results = told.as_array().unwrap().iter().filter(|told| told["type"] == "pitch" || told["type"] == "level");
+    let results =
+        told.as_array().unwrap().iter().filter(|told| told["type"] == "pitch" || told["type"] == "level");
     assert_eq!(results.count(), HEARD_MAX);
 }

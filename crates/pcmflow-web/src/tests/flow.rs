@@ -6,8 +6,12 @@ use super::*;
 fn a_sine_has_its_pitch_and_level_and_every_frame_is_accounted_for() {
     let mut page = Page::open("{}", 48_000, 2);
     page.run(750, sine(440.0, 48_000));
-    let steady: Vec<_> =
-        page.of_type("pitch").into_iter().filter(|told| told["position"].as_u64() > Some(4_800)).cloned().collect();
+    let steady: Vec<_> = page
+        .of_type("pitch")
+        .into_iter()
+        .filter(|told| told["position"].as_u64() > Some(4_800))
+        .cloned()
+        .collect();
     assert!(steady.len() > 80, "{}", steady.len());
     for told in &steady {
         let cents = 1_200.0 * (told["hz"].as_f64().unwrap() / 440.0).log2();
@@ -40,7 +44,10 @@ fn the_time_from_a_pitch_to_its_event_is_told() {
     // The window's centre lies 35 ms before its end, and the block is looked at when its last quantum has come.
     let delay_ms = last["delay_ms"].as_f64().unwrap();
     assert!((30.0..45.0).contains(&delay_ms), "{last}");
-    assert_eq!(last["at_ms"].as_f64().unwrap().floor(), (1000.0 + (last["at_ms"].as_f64().unwrap() - 1000.0)).floor());
+    assert_eq!(
+        last["at_ms"].as_f64().unwrap().floor(),
+        (1000.0 + (last["at_ms"].as_f64().unwrap() - 1000.0)).floor()
+    );
 }
 
 #[test]
@@ -95,12 +102,20 @@ fn the_console_and_the_configuration_answer() {
     assert!(rows.iter().any(|row| row["buffer"] == "input" && row["kind"] == "ring"), "{status}");
     assert!(rows.iter().any(|row| row["buffer"] == "input→pitch"), "{status}");
     let refused = json(&page.engine.command(r#"{"line":"bufer-status"}"#).unwrap());
-    assert_eq!((&refused["ok"], refused["text"].as_str().unwrap().contains("buffer-status")), (&false.into(), true));
+    assert_eq!(
+        (&refused["ok"], refused["text"].as_str().unwrap().contains("buffer-status")),
+        (&false.into(), true)
+    );
     let now = json(&page.engine.configure(r#"{"set":{"alerts.hold_ms":50,"console.debug":true}}"#).unwrap());
     assert_eq!((&now["alerts"]["hold_ms"], &now["console"]["debug"]), (&50.into(), &true.into()));
     let error = page.engine.configure(r#"{"set":{"audio.channels":1,"alerts.hold_ms":"x"}}"#).unwrap_err();
     assert_eq!(error.what(), "config");
-    assert!(error.to_string().contains("audio.channels can't change") && error.to_string().contains("alerts.hold_ms"));
+    assert!(
+        error.to_string().contains("audio.channels can't change")
+            && error.to_string().contains("alerts.hold_ms")
+    );
     page.run(100, sine(440.0, 48_000));
-    assert!(page.of_type("line").iter().any(|told| told["text"].as_str().unwrap().starts_with("buffer input→")));
+    assert!(
+        page.of_type("line").iter().any(|told| told["text"].as_str().unwrap().starts_with("buffer input→"))
+    );
 }

@@ -19,11 +19,18 @@ fn samples_that_are_no_sound_are_counted_and_hurt_nothing() {
     // All of them are gone when they are gone.
     page.run(200, sine(440.0, 48_000));
     let levels = page.of_type("level");
-    assert!(levels[3]["non_finite"].as_u64() > Some(400) && levels[3]["peak"].as_f64() > Some(9e29), "{}", levels[3]);
+    assert!(
+        levels[3]["non_finite"].as_u64() > Some(400) && levels[3]["peak"].as_f64() > Some(9e29),
+        "{}",
+        levels[3]
+    );
     let last = page.of_type("pitch").pop().unwrap();
     assert!((last["hz"].as_f64().unwrap() - 440.0).abs() < 0.2, "{last}");
     let books = json(&page.engine.close());
-    assert_eq!((&books["sinks"]["pitch"]["delivered"], &books["unaccounted"]), (&(600 * 128).into(), &0.into()));
+    assert_eq!(
+        (&books["sinks"]["pitch"]["delivered"], &books["unaccounted"]),
+        (&(600 * 128).into(), &0.into())
+    );
 }
 
 #[test]
@@ -39,7 +46,11 @@ fn formats_work_or_are_refused_with_what_is_allowed() {
         let mut page = Page::open("{}", rate_hz, channels);
         page.run(64, sine(100.0, rate_hz));
         let books = json(&page.engine.close());
-        assert_eq!(books["sinks"]["pitch"]["delivered"], 64 * 128, "{rate_hz} Hz, {channels} channels: {books}");
+        assert_eq!(
+            books["sinks"]["pitch"]["delivered"],
+            64 * 128,
+            "{rate_hz} Hz, {channels} channels: {books}"
+        );
         assert_eq!(books["unaccounted"], 0);
     }
     let mut engine = WebEngine::open("{}").unwrap();
@@ -78,8 +89,14 @@ fn more_frames_than_a_quantum_are_lost_and_counted() {
     assert_eq!(page.capture.push(0, 1_000.0 / 48.0), 0);
     page.poll(1_030.0);
     let books = json(&page.engine.close());
-    assert_eq!((&books["sinks"]["level"]["frames_in"], &books["sinks"]["level"]["delivered"]), (&1_000.into(), &128.into()));
-    assert_eq!((&books["sinks"]["level"]["dropped"]["overflow"], &books["unaccounted"]), (&872.into(), &0.into()));
+    assert_eq!(
+        (&books["sinks"]["level"]["frames_in"], &books["sinks"]["level"]["delivered"]),
+        (&1_000.into(), &128.into())
+    );
+    assert_eq!(
+        (&books["sinks"]["level"]["dropped"]["overflow"], &books["unaccounted"]),
+        (&872.into(), &0.into())
+    );
 }
 
 #[test]
@@ -99,7 +116,9 @@ fn a_wrong_configuration_is_refused_with_all_that_is_wrong() {
 #[test]
 fn no_message_brings_it_down() {
     let mut page = Page::open("{}", 48_000, 1);
-    for message in ["", "{}", "null", "[1]", "\"line\"", r#"{"line":1}"#, r#"{"set":[]}"#, r#"{"line":"\u0000"}"#] {
+    for message in
+        ["", "{}", "null", "[1]", "\"line\"", r#"{"line":1}"#, r#"{"set":[]}"#, r#"{"line":"\u0000"}"#]
+    {
         let _ = page.engine.command(message).map(|answer| json(&answer));
         let _ = page.engine.configure(message).map(|answer| json(&answer));
         let _ = page.engine.stream(message);

@@ -39,7 +39,10 @@ fn quanta_that_never_came_are_seen_by_the_audio_time() {
     assert_eq!((&gap["fields"]["cause"], &gap["fields"]["frames"]), (&"device".into(), &(3 * 128).into()));
     let books = json(&page.engine.close());
     assert_eq!(books["sinks"]["pitch"]["frames_in"], 203 * 128, "{books}");
-    assert_eq!((&books["sinks"]["pitch"]["delivered"], &books["unaccounted"]), (&(200 * 128).into(), &0.into()));
+    assert_eq!(
+        (&books["sinks"]["pitch"]["delivered"], &books["unaccounted"]),
+        (&(200 * 128).into(), &0.into())
+    );
 }
 
 #[test]
@@ -53,7 +56,10 @@ fn times_that_are_none_lose_nothing() {
     page.poll(-5.0);
     assert_eq!(page.capture.missed(), 0);
     let books = json(&page.engine.close());
-    assert_eq!((&books["sinks"]["level"]["delivered"], &books["unaccounted"]), (&(9 * 128).into(), &0.into()));
+    assert_eq!(
+        (&books["sinks"]["level"]["delivered"], &books["unaccounted"]),
+        (&(9 * 128).into(), &0.into())
+    );
 }
 
 #[test]
@@ -64,11 +70,17 @@ fn a_stream_that_the_console_stops_takes_nothing_until_the_page_begins_another()
     assert_eq!(stopped["ok"], true);
     assert_eq!(page.push(|_| 0.1), 0);
     let started = json(&page.engine.command(r#"{"line":"input start input"}"#).unwrap());
-    assert!(started["ok"] == false && started["text"].as_str().unwrap().contains("only the page"), "{started}");
+    assert!(
+        started["ok"] == false && started["text"].as_str().unwrap().contains("only the page"),
+        "{started}"
+    );
     page.stream(48_000, 1);
     page.run(20, |_| 0.1);
     let books = json(&page.engine.close());
-    assert_eq!((&books["sinks"]["level"]["delivered"], &books["unaccounted"]), (&(40 * 128).into(), &0.into()));
+    assert_eq!(
+        (&books["sinks"]["level"]["delivered"], &books["unaccounted"]),
+        (&(40 * 128).into(), &0.into())
+    );
 }
 
 #[test]
@@ -80,7 +92,11 @@ fn many_reconnections_leave_nothing_unaccounted() {
     }
     let books = json(&page.engine.close());
     let pushed: u64 = (0..40).map(|round| 128 * (1 + round % 11)).sum();
-    assert_eq!((&books["sinks"]["pitch"]["delivered"], &books["unaccounted"]), (&pushed.into(), &0.into()), "{books}");
+    assert_eq!(
+        (&books["sinks"]["pitch"]["delivered"], &books["unaccounted"]),
+        (&pushed.into(), &0.into()),
+        "{books}"
+    );
 }
 
 #[test]

@@ -45,7 +45,11 @@ fn a_thread_pushes_while_the_engine_polls_and_every_frame_is_accounted_for() {
         });
     }
     let books = json(&engine.close());
-    assert_eq!((&books["sinks"]["level"]["unaccounted"], &books["is_over"]), (&0.into(), &true.into()), "{books}");
+    assert_eq!(
+        (&books["sinks"]["level"]["unaccounted"], &books["is_over"]),
+        (&0.into(), &true.into()),
+        "{books}"
+    );
     let level = &books["sinks"]["level"];
     let device = level["dropped"]["device"].as_u64().unwrap();
     assert_eq!(level["frames_in"].as_u64().unwrap() - device, pushed, "{books}");

@@ -279,8 +279,8 @@ impl fmt::Debug for WebEngine {
 
 /// A time of the host. One that is none is the earliest: the clock never goes back.
 fn ns(ms: f64) -> u64 {
-    // 2^53 ns are 104 days; what is no number becomes 0.
-    (ms * 1e6) as u64
+    // What is no number becomes 0; so far from the end, nobody's sum overflows.
+    ((ms * 1e6) as u64).min(1 << 62)
 }
 
 fn block(audio: &AudioConfig) -> Result<BlockSize, WebError> {

@@ -82,7 +82,7 @@ impl Calls {
     }
 
     /// Everything forbidden that `export` can come to, each with a shortest way, and how many functions it can come to at all.
-    pub(super) fn from(&self, export: &str) -> Result<(Vec<Violation>, usize), String> {
+    pub(super) fn reach(&self, export: &str) -> Result<(Vec<Violation>, usize), String> {
         let start = *self.exports.get(export).ok_or(format!("the module does not export `{export}`"))?;
         let (mut came_from, mut next) = (BTreeMap::from([(start, start)]), VecDeque::from([start]));
         let mut violations = Vec::new();
@@ -92,7 +92,7 @@ impl Calls {
                 violations.push(Violation { does: "calls an import", way: self.way(&came_from, function) });
                 continue;
             };
-            violations.extend(body.does.iter().map(|does| Violation { does, way: self.way(&came_from, function) }));
+            violations.extend(body.does.iter().map(|&does| Violation { does, way: self.way(&came_from, function) }));
             for &called in &body.calls {
                 came_from.entry(called).or_insert_with(|| {
                     next.push_back(called);
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn what_only_others_can_come_to_is_no_violation() {
         let bytes = module(&[&[0x00], &[0x01], &call(1)]);
-        assert_eq!(Calls::read(&bytes).unwrap().from("push"), Ok((Vec::new(), 2)));
-        assert!(Calls::read(&bytes).unwrap().from("pull").is_err());
+        assert_eq!(Calls::read(&bytes).unwrap().reach("push"), Ok((Vec::new(), 2)));
+        assert!(Calls::read(&bytes).unwrap().reach("pull").is_err());
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         for (seed, does) in seeds {
             // Two calls away, behind a loop of calls.
             let bytes = module(&[seed, &[call(0), call(2)].concat(), &call(1)]);
-            let (violations, reached) = Calls::read(&bytes).unwrap().from("push").unwrap();
+            let (violations, reached) = Calls::read(&bytes).unwrap().reach("push").unwrap();
             let way = ["function 2", "function 1", "function 0"].map(str::to_owned).to_vec();
             assert_eq!((violations, reached), (vec![Violation { does, way }], 3));
         }

@@ -3,9 +3,6 @@
 //! The control side is one thread, the Worker's: it alone calls everything but [`pcmflow_push`] and [`pcmflow_pushed`]. What it holds is
 //! that thread's own, so that a call from another finds nothing and disturbs nothing.
 
-// Every export's pointers are the host's to pass on as it was given them: said, and needed, at each use.
-#![allow(clippy::not_unsafe_ptr_arg_deref)]
-
 use crate::{Capture, LastWords, MESSAGE_BYTES_MAX, WebEngine, WebError};
 use std::alloc::{Layout, alloc_zeroed};
 use std::cell::RefCell;

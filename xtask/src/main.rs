@@ -18,6 +18,7 @@ mod quick;
 mod setup;
 mod steps;
 mod tidy;
+mod web;
 
 use std::process::ExitCode;
 
@@ -58,8 +59,8 @@ fn none() -> String {
 const CHORES: &[Chore] = &[
     Chore {
         name: "setup",
-        arguments: "[--proof] [--bench]",
-        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs, with --bench what the benches need",
+        arguments: "[--proof] [--bench] [--web]",
+        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs, with --bench what the benches need, with --web what the modules for browsers need",
         names: none,
         run: setup::chore,
     },
@@ -118,6 +119,13 @@ const CHORES: &[Chore] = &[
         does: "decode every file that DIR/formats.csv lists, beside what ffmpeg and libsndfile found",
         names: none,
         run: |arguments| Ok(formats::run(arguments)?),
+    },
+    Chore {
+        name: "web",
+        arguments: "",
+        does: "build the engine for browsers, with shared memory and without, into web/dist; prints the sizes",
+        names: none,
+        run: web::chore,
     },
     Chore {
         name: "bench",

@@ -3,17 +3,19 @@
 //!
 //! The quick tier needs stable Rust with rustfmt and clippy, and a C linker; nothing else. The deep tier also needs
 //! a nightly toolchain (sanitizers, fuzzing), cargo-fuzz with a C++ compiler, and LLVM's coverage tools of the
-//! compiler's own LLVM version. The benches need GStreamer's tools, beside which the engine is measured.
+//! compiler's own LLVM version. The benches need GStreamer's tools, beside which the engine is measured. The modules for
+//! browsers need a compiler that builds the standard library for wasm with threads.
 
 use crate::llvm;
 use crate::options::Options;
 use crate::steps::{cargo, cargo_nightly, output, run};
+use crate::web::toolchain;
 use crate::{Failure, Outcome};
 use std::process::Command;
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
-    let (proof, bench) = (options.flag("--proof"), options.flag("--bench"));
+    let (proof, bench, browser) = (options.flag("--proof"), options.flag("--bench"), options.flag("--web"));
     options.done()?;
     quick()?;
     if proof {
@@ -21,6 +23,9 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     }
     if bench {
         provide(BENCH)?;
+    }
+    if browser {
+        web()?;
     }
     Ok(())
 }
@@ -102,6 +107,26 @@ const BENCH: &[Need] = &[Need {
     get: Some(|| run(Command::new("apt-get").args(["install", "--yes", "gstreamer1.0-tools"]))),
     way: "apt-get install gstreamer1.0-tools (as root; elsewhere: whatever brings gst-launch-1.0)",
 }];
+
+const WEB: &[Need] = &[
+    Need {
+        name: "wasm target",
+        check: toolchain::plain,
+        get: Some(toolchain::install_plain),
+        way: "rustup target add wasm32-unknown-unknown",
+    },
+    Need {
+        name: "wasm with threads",
+        check: || toolchain::Builder::find().map(|builder| builder.name()),
+        get: Some(toolchain::install),
+        way: toolchain::WAY,
+    },
+];
+
+/// What the modules for browsers are built with.
+pub(crate) fn web() -> Result<(), Failure> {
+    provide(WEB)
+}
 
 /// What the quick tier needs.
 pub(crate) fn quick() -> Result<(), Failure> {

@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "pcmflow-cli",
         &["pcmflow", "pcmflow-sim", "pcmflow-io", "pcmflow-pitch", "pcmflow-engine", "pcmflow-core"],
     ),
-    ("pcmflow-web", &["pcmflow-engine", "pcmflow-pitch", "pcmflow-core"]),
+    ("pcmflow-web", &["pcmflow", "pcmflow-io", "pcmflow-pitch", "pcmflow-engine", "pcmflow-core"]),
     ("pcmflow-sim", &["pcmflow-engine", "pcmflow-core"]),
     ("pcmflow", &["pcmflow-engine", "pcmflow-io", "pcmflow-pitch", "pcmflow-core"]),
     ("pcmflow-engine", &["pcmflow-core"]),

@@ -20,7 +20,7 @@ mod tests;
 pub use input::{Input, InputState, InputStatus};
 pub use part::{FlowModule, FlowPart};
 
-use crate::config::{Config, ConfigChange, ConfigError, ConfigStore, ConfigUsers};
+use crate::config::{Config, ConfigChange, ConfigError, ConfigErrors, ConfigStore, ConfigUsers};
 use crate::event::types::{ConfigChanged, ModuleStateChanged};
 use crate::event::{EventBus, EventError, Filter, NameId};
 use crate::flow::{DataFlowCoordinator, FlowError, FlowMonitor, MonitorError, Telemetry};
@@ -206,11 +206,23 @@ impl Session {
         &self.bus
     }
 
-    /// The configuration in force, and how it is changed; only the session's console has its modules agree first.
+    /// The configuration in force.
     ///
     /// Not RT-safe: for the control side.
     pub fn config(&self) -> Arc<Config> {
         self.config.current()
+    }
+
+    /// Changes keys of the configuration, given as pairs of `section.key` and a value as a flag would have it: all or none, with
+    /// everybody's agreement.
+    ///
+    /// Not RT-safe: modules may do anything.
+    ///
+    /// # Errors
+    /// As [`ConfigStore::change`].
+    pub fn change(&mut self, patch: &[(&str, &str)]) -> Result<ConfigChange, ConfigErrors> {
+        let store = self.config.clone();
+        store.change(patch, self)
     }
 
     /// Takes in what feeds the source of this name. It is started with the session, or at once if that runs.

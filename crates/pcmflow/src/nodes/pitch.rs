@@ -61,10 +61,13 @@ const ROUNDING: u64 = 2;
 /// assert!(heard.recv().is_err());
 /// # Ok::<(), pcmflow::pitch::PitchError>(())
 /// ```
+///
+/// Where chunks come as their source gives them, and that goes on at another rate (a device that came back), so does the tracker, from
+/// the first chunk of that rate on.
 pub struct PitchNode<L> {
     tracker: PitchTracker,
-    /// Of the chunks.
-    rate: SampleRate,
+    /// Its rate is the chunks'.
+    config: PitchConfig,
     /// Of the source, whose frames positions count.
     source_rate: SampleRate,
     pace: PitchPace,
@@ -88,9 +91,9 @@ impl<L: Listener<Pitched>> PitchNode<L> {
         pace: PitchPace,
         listener: L,
     ) -> Result<Self, PitchError> {
-        let (rate, tracker) = (config.rate, PitchTracker::new(config)?);
+        let tracker = PitchTracker::new(config)?;
         let next = StreamPosition::START;
-        Ok(Self { tracker, rate, source_rate, pace, listener, next, last: None })
+        Ok(Self { tracker, config, source_rate, pace, listener, next, last: None })
     }
 
     /// A position of the source, in frames of the chunks, or back.
@@ -115,19 +118,45 @@ impl<L: Listener<Pitched>> PitchNode<L> {
         taken_ns: u64,
         now_ns: u64,
     ) -> Result<(), NodeError> {
-        estimate.position = Self::scaled(estimate.position, self.rate, self.source_rate);
+        estimate.position = Self::scaled(estimate.position, self.config.rate, self.source_rate);
         let delay_ns = self.delay_ns(chunk, taken_ns, estimate.position, now_ns);
         self.listener.heard(Pitched { estimate, rate: self.source_rate, delay_ns })
+    }
+
+    /// Tells what lies behind the centre of the last window.
+    fn finish(&mut self, out: &Out<'_>) -> Result<(), NodeError> {
+        if let Some((chunk, taken_ns)) = self.last.take() {
+            // The listener may take its time: each estimate is as late as it is told.
+            let tail: Vec<_> = self.tracker.finish().collect();
+            for estimate in tail {
+                self.tell(estimate, &chunk, taken_ns, out.now_ns())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The source goes on at another rate: so does a new tracker.
+    fn follow(&mut self, rate: SampleRate, out: &Out<'_>) -> Result<(), NodeError> {
+        self.finish(out)?;
+        let config = PitchConfig { rate, ..self.config };
+        self.tracker = PitchTracker::new(config)?;
+        (self.config, self.source_rate) = (config, rate);
+        Ok(())
     }
 }
 
 impl<L: Listener<Pitched>> Node for PitchNode<L> {
     fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
         let taken_ns = out.now_ns();
+        // What a pipeline converts always has the rate that was asked for.
+        if self.config.rate == self.source_rate && chunk.sample_rate() != self.source_rate {
+            self.follow(chunk.sample_rate(), out)?;
+        }
+        let rate = self.config.rate;
         let block = Interleaved::new(chunk.samples(), chunk.channels())?;
-        let mut position = Self::scaled(chunk.position(), self.source_rate, self.rate);
-        let off = ROUNDING * u64::from(self.rate.hz().div_ceil(self.source_rate.hz()));
-        if self.rate != self.source_rate && position.0.abs_diff(self.next.0) <= off {
+        let mut position = Self::scaled(chunk.position(), self.source_rate, rate);
+        let off = ROUNDING * u64::from(rate.hz().div_ceil(self.source_rate.hz()));
+        if rate != self.source_rate && position.0.abs_diff(self.next.0) <= off {
             position = self.next;
         }
         self.next = position + block.frames();
@@ -143,13 +172,7 @@ impl<L: Listener<Pitched>> Node for PitchNode<L> {
     }
 
     fn end(&mut self, out: &mut Out<'_>) -> Result<(), NodeError> {
-        if let Some((chunk, taken_ns)) = self.last.take() {
-            // The listener may take its time: each estimate is as late as it is told.
-            let tail: Vec<_> = self.tracker.finish().collect();
-            for estimate in tail {
-                self.tell(estimate, &chunk, taken_ns, out.now_ns())?;
-            }
-        }
+        self.finish(out)?;
         self.listener.over()
     }
 }
@@ -157,7 +180,7 @@ impl<L: Listener<Pitched>> Node for PitchNode<L> {
 impl<L> std::fmt::Debug for PitchNode<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PitchNode")
-            .field("rate", &self.rate)
+            .field("rate", &self.config.rate)
             .field("next", &self.next)
             .finish_non_exhaustive()
     }

@@ -306,6 +306,9 @@ export class Flow {
         case 'level':
           this.#emitter.emit('level', report);
           break;
+        case 'line':
+          this.#emitter.emit('line', report);
+          break;
         case 'missed':
           this.#emitter.emit('missed', report);
           break;

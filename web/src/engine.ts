@@ -2,8 +2,7 @@
 import { WasmJsBridge } from './bridge.js';
 import { PcmflowError, textOf } from './errors.js';
 import type { EngineReport } from './events.js';
-import type { Snapshot } from './generated.js';
-import type { CommandAnswer, ConfigTree, ConfigValue, StreamFormat, StreamPlace, ThreadPlace } from './protocol.js';
+import type { CommandAnswer, ConfigTree, ConfigValue, EngineBooks, EngineSnapshot, StreamFormat, StreamPlace, ThreadPlace } from './protocol.js';
 
 /** The version of the contract with the Rust crate that this file is written for. */
 const ABI = 1;
@@ -25,7 +24,6 @@ export interface RawExports {
   pcmflow_close(): number;
   pcmflow_push(capture: number, frames: number, audioMs: number): number;
   pcmflow_pushed(capture: number): number;
-  pcmflow_lost(capture: number, frames: number): number;
   pcmflow_panic(): number;
   pcmflow_panic_text(): number;
   pcmflow_thread?(stackBytes: number): number;
@@ -101,8 +99,8 @@ export class Engine {
     }
   }
 
-  snapshot(): Snapshot {
-    return this.#ask('pcmflow_snapshot') as Snapshot;
+  snapshot(): EngineSnapshot {
+    return this.#ask('pcmflow_snapshot') as EngineSnapshot;
   }
 
   command(line: string, json: boolean): CommandAnswer {
@@ -114,9 +112,9 @@ export class Engine {
     return this.#ask('pcmflow_config', { set });
   }
 
-  /** Ends everything; answers the final ledger. */
-  close(): Snapshot['ledger'] {
-    return this.#ask('pcmflow_close') as Snapshot['ledger'];
+  /** Ends everything; answers the final books. */
+  close(): EngineBooks {
+    return this.#ask('pcmflow_close') as EngineBooks;
   }
 
   /** The samples stand at the stream's places; answers the frames for which there was room. */
@@ -127,11 +125,6 @@ export class Engine {
     } catch (thrown) {
       throw this.#died(thrown);
     }
-  }
-
-  /** Frames that were given up before they came here. */
-  lost(capture: number, frames: number): void {
-    this.#guard(() => this.raw.pcmflow_lost(capture, frames));
   }
 
   /** Makes room for another thread; `null` in a build without. */

@@ -14,6 +14,11 @@ export interface PitchEvent {
   readonly cents: number | null;
   /** From 0 to 1. */
   readonly confidence: number;
+  readonly voiced: boolean;
+  /** Where it stands in its stream. */
+  readonly time_s: number;
+  /** From the moment that it is for until it was known. */
+  readonly delay_ms: number;
 }
 
 /** How loud a block is. */
@@ -21,9 +26,13 @@ export interface LevelEvent {
   readonly type: 'level';
   readonly position: number;
   readonly at_ms: number;
+  readonly frames: number;
   readonly peak: number;
   readonly rms: number;
+  /** Samples at full scale or beyond. */
   readonly clipped: number;
+  /** Samples that were no numbers, or without end. */
+  readonly non_finite: number;
 }
 
 /** A value of an event's field. */
@@ -34,6 +43,7 @@ export interface EngineEvent {
   readonly type: 'event';
   readonly name: string;
   readonly source: string;
+  readonly priority: string;
   readonly at_ms: number;
   readonly fields: Readonly<Record<string, FieldValue>>;
 }
@@ -44,8 +54,14 @@ export interface MissedEvent {
   readonly events: number;
 }
 
+/** What the console tells unasked, after `buffer-debug on` or `events on`. */
+export interface LineEvent {
+  readonly type: 'line';
+  readonly text: string;
+}
+
 /** What the engine tells, as it comes from wasm. */
-export type EngineReport = PitchEvent | LevelEvent | EngineEvent | MissedEvent;
+export type EngineReport = PitchEvent | LevelEvent | EngineEvent | LineEvent | MissedEvent;
 
 /**
  * - `starting`: being set up
@@ -94,6 +110,7 @@ export interface PcmflowEvents {
   devices: DevicesEvent;
   /** Every event of the engine's bus, those above too. */
   event: EngineEvent;
+  line: LineEvent;
   missed: MissedEvent;
 }
 

@@ -97,9 +97,9 @@ export class Intake {
     this.#astray += Math.abs(position - lost - this.#next);
     this.#next = position + frames;
     this.#worklet = { allocations: head[HEAD.allocations] ?? 0, bytes: head[HEAD.bytes] ?? 0 };
-    if (lost > 0) this.engine.lost(place.capture, lost);
     this.run();
     this.engine.bridge.copyIn(ref, place.channels);
+    // What was lost before it the engine sees by the audio time, and posts.
     this.engine.push(place.capture, frames, head[HEAD.audioMs] ?? 0);
     ref.send(port);
     this.run();
@@ -108,7 +108,8 @@ export class Intake {
   #end(end: WorkletEnd): void {
     this.#frames += end.frames;
     this.#lost += end.lost;
-    if (end.untold > 0 && this.#place !== undefined) this.engine.lost(this.#place.capture, end.untold);
+    // Nothing follows what was lost last: the time of the end tells of it.
+    if (end.untold !== null && this.#place !== undefined) this.engine.push(this.#place.capture, 0, end.untold.endMs);
     this.#hasEnded = true;
     this.#onEnd?.();
   }

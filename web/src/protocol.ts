@@ -12,7 +12,7 @@
 import type { BoundaryFigures } from './boundary.js';
 import type { BufferStates } from './buffer-ref.js';
 import type { EngineReport } from './events.js';
-import type { Snapshot } from './generated.js';
+import type { LedgerSnapshot, Snapshot } from './generated.js';
 import type { Mode } from './modes.js';
 
 /** The configuration as a tree: only the keys that differ from the defaults. */
@@ -56,6 +56,28 @@ export interface StartBody {
   readonly pageTimeOrigin: number;
 }
 
+/** How an input is. */
+export interface InputNow {
+  readonly state: string;
+  /** What it failed with. */
+  readonly trouble: string | null;
+  readonly frames_in: number;
+  readonly ring_fill: number;
+  readonly ring_capacity: number;
+}
+
+/** The engine's snapshot, with its inputs. */
+export interface EngineSnapshot extends Snapshot {
+  readonly inputs: Readonly<Record<string, InputNow>>;
+}
+
+/** The engine's books at the end: of all sinks together, where each frame counts once for each sink, and of each. */
+export interface EngineBooks extends LedgerSnapshot {
+  readonly sinks: Readonly<Record<string, LedgerSnapshot>>;
+  /** Whether everything that was under way was delivered. */
+  readonly is_over: boolean;
+}
+
 /** A command's answer. */
 export interface CommandAnswer {
   readonly ok: boolean;
@@ -73,7 +95,7 @@ export interface WorkletFigures {
 
 /** What the Worker knows. */
 export interface WorkerSnapshot {
-  readonly engine: Snapshot;
+  readonly engine: EngineSnapshot;
   readonly boundary: {
     readonly worker: BoundaryFigures;
     /** As of the last batch; nothing in shared mode, where there is nothing to count. */
@@ -91,8 +113,7 @@ export interface WorkerSnapshot {
 
 /** The books at the end. */
 export interface FinalBooks {
-  /** The engine's ledger. */
-  readonly ledger: Snapshot['ledger'];
+  readonly ledger: EngineBooks;
   /** The worklet's own count of what it was given: the ledger must agree with it. */
   readonly worklet: WorkletFigures;
 }
@@ -155,8 +176,8 @@ export type WorkletNotice = { readonly type: 'ready' } | { readonly type: 'input
 /** A stream's end, as the worklet tells the Worker after the last batch. */
 export interface WorkletEnd extends WorkletFigures {
   readonly type: 'stopped';
-  /** Lost frames that no batch's head has told of. */
-  readonly untold: number;
+  /** Lost frames that no batch's head has told of, and the audio time after them. */
+  readonly untold: { readonly frames: number; readonly endMs: number } | null;
 }
 
 /** Buffers that may be on their way in plain mode: as much as the default ring holds (200 ms) and a few for the way. */

@@ -60,7 +60,7 @@ export class SharedSink implements Sink {
   pause(): void {}
 
   end(): WorkletEnd {
-    return { type: 'stopped', frames: this.#frames, lost: 0, untold: 0 };
+    return { type: 'stopped', frames: this.#frames, lost: 0, untold: null };
   }
 
   /** Quanta larger than agreed: no browser has them today. */
@@ -80,6 +80,7 @@ export class BatchSink implements Sink {
   readonly #batcher: Batcher;
   readonly #pool: JsBufferPool;
   readonly #frameMs: number;
+  #endMs = 0;
 
   constructor(port: MessagePort, { rate_hz, channels, quantum: capacityFrames }: StreamFormat) {
     this.#pool = new JsBufferPool({ sample: 'f32', layout: 'planar', channels, capacityFrames }, BUFFERS_MAX);
@@ -92,6 +93,7 @@ export class BatchSink implements Sink {
   }
 
   push(input: readonly Float32Array[], frames: number, audioMs: number): void {
+    this.#endMs = audioMs + frames * this.#frameMs;
     this.#batcher.push(input, frames, audioMs, this.#frameMs);
   }
 
@@ -102,6 +104,6 @@ export class BatchSink implements Sink {
   end(): WorkletEnd {
     this.#batcher.flush();
     const { offered: frames, lost, untold } = this.#batcher;
-    return { type: 'stopped', frames, lost, untold };
+    return { type: 'stopped', frames, lost, untold: untold === 0 ? null : { frames: untold, endMs: this.#endMs } };
   }
 }

@@ -44,7 +44,7 @@ it.each([
   ['source_started', undefined],
   ['toString', undefined],
 ])('%s is told as %s', (name, topic) => {
-  const event: EngineEvent = { type: 'event', name, source: 'input', at_ms: 0, fields: {} };
+  const event: EngineEvent = { type: 'event', name, source: 'input', priority: 'high', at_ms: 0, fields: {} };
   expect(topicOf(event)).toBe(topic);
 });
 

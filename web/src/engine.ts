@@ -148,8 +148,14 @@ export class Engine {
     return this.#guard(() => {
       const call = this.raw[name] as (bytes?: number) => number;
       if (message === undefined) return this.#answer(call());
-      return this.#answer(call(this.bridge.writeText(JSON.stringify(message), (bytes) => this.raw.pcmflow_in(bytes))));
+      return this.#answer(call(this.bridge.writeText(JSON.stringify(message), (bytes) => this.#room(bytes))));
     });
+  }
+
+  #room(bytes: number): number {
+    const pointer = this.raw.pcmflow_in(bytes);
+    if (pointer === 0) throw new PcmflowError('engine', `a message of ${bytes} bytes is too long`);
+    return pointer;
   }
 
   #answer(bytes: number): unknown {

@@ -22,8 +22,15 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** Serves `/dist/` and `/page/` of the package, and `extra` by path. `isolated` sends COOP and COEP. */
-export async function serve(isolated: boolean, extra: Readonly<Record<string, Uint8Array | string>> = {}): Promise<Served> {
+/**
+ * Serves `/dist/` and `/page/` of the package, `extra` by path, and all else from the folder `root`. `isolated` sends COOP and
+ * COEP.
+ */
+export async function serve(
+  isolated: boolean,
+  extra: Readonly<Record<string, Uint8Array | string>> = {},
+  root?: string,
+): Promise<Served> {
   const server = createServer((request, response) => {
     void (async () => {
       const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
@@ -37,7 +44,7 @@ export async function serve(isolated: boolean, extra: Readonly<Record<string, Ui
         headers['Cross-Origin-Embedder-Policy'] = 'require-corp';
       }
       try {
-        const body = extra[path] ?? (await readFile(fileOf(path)));
+        const body = extra[path] ?? (await readFile(fileOf(path, root)));
         response.writeHead(200, headers).end(body);
       } catch {
         response.writeHead(404, headers).end('there is no such file');
@@ -56,7 +63,8 @@ export async function serve(isolated: boolean, extra: Readonly<Record<string, Ui
   };
 }
 
-function fileOf(path: string): string {
+function fileOf(path: string, root: string | undefined): string {
+  if (root !== undefined) return join(root, path);
   if (path.startsWith('/dist/')) return join(WEB, path);
   if (path.startsWith('/page/')) return join(WEB, 'test', path);
   throw new Error(`${path} is not served`);

@@ -143,7 +143,8 @@ describe.each(['shared', 'plain'] as const)('the %s build', (mode) => {
     expect(engine.config({ 'flow.latency_ms_max': 40 })).toMatchObject({ flow: { latency_ms_max: 40 } });
     expect(() => engine.config({ 'flow.latency_ms_max': 0 })).toThrow(/latency_ms_max/);
     expect(engine.config({})).toMatchObject({ flow: { latency_ms_max: 40 } });
-    engine.close();
+    expect(() => engine.command('x'.repeat(1 << 24), false)).toThrow(/too long/);
+    expect(engine.close()).toMatchObject({ unaccounted: 0 });
   });
 
   it.each([

@@ -16,6 +16,9 @@ const RESUME_MS = 500;
 /** Quanta in a batch of plain mode: with quanta of 128 frames it is one block of 1024. */
 const BATCH_QUANTA = 8;
 
+/** The most of them: at 48 kHz, 170 ms. */
+const BATCH_QUANTA_MAX = 64;
+
 /** The quantum of browsers that don't tell theirs. */
 const QUANTUM = 128;
 
@@ -28,7 +31,7 @@ export interface PcmflowOptions extends Urls {
   readonly mode?: Mode;
   /** A context of the page's: it is left open. Its rate is never forced. */
   readonly context?: AudioContext;
-  /** Quanta in a batch of plain mode. */
+  /** Quanta in a batch of plain mode, 1 to 64; 8 where it is left out. */
   readonly batchQuanta?: number;
 }
 
@@ -98,6 +101,10 @@ export class Flow {
     const found = probe();
     const choice = chooseMode(found, options.mode);
     if (choice.mode === null) throw new PcmflowError('refused', choice.reason);
+    const batch = options.batchQuanta ?? BATCH_QUANTA;
+    if (!Number.isInteger(batch) || batch < 1 || batch > BATCH_QUANTA_MAX) {
+      throw new PcmflowError('refused', `a batch has 1 to ${BATCH_QUANTA_MAX} quanta, not ${batch}: change batchQuanta`);
+    }
     const flow = new Flow(options, found, choice);
     try {
       await flow.#open();

@@ -74,13 +74,9 @@ describe('is told, and leaves nothing', () => {
   });
 
   it('a microphone that is not allowed', async () => {
-    const strict = await launch(undefined, ['--deny-permission-prompts']);
+    const strict = await launch({ allowed: false });
     try {
       const { page } = await openPage(strict, served.origin);
-      // The flag that answers yes for tests goes before the one that answers no: the page's own rule is what is left.
-      await page.evaluate(() => {
-        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('Permission denied', 'NotAllowedError'));
-      });
       const refused = await attempt(page, { source: { kind: 'microphone' } });
       expect(refused).toMatchObject({ code: 'permission', contexts: ['closed'] });
       expect(refused.message).toMatch(/allow it in the browser's settings/);
@@ -88,6 +84,13 @@ describe('is told, and leaves nothing', () => {
     } finally {
       await strict.close();
     }
+  });
+
+  it.each([0, 65, 1.5, NaN])('a batch of %s quanta', async (batchQuanta) => {
+    const { page } = await openPage(browser, served.origin);
+    const refused = await attempt(page, { source: synthetic, batchQuanta });
+    expect(refused).toMatchObject({ code: 'refused', message: `a batch has 1 to 64 quanta, not ${batchQuanta}: change batchQuanta`, contexts: [] });
+    await page.close();
   });
 
   it('shared mode where it can’t be had', async () => {

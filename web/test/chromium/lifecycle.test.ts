@@ -155,6 +155,36 @@ describe.each([
     await expect.poll(() => page.workers().length).toBe(0);
   });
 
+  it.each([3_000, 8_000, 96_000, 384_000])('a context of %i Hz is taken, or refused in words', async (rateHz) => {
+    const run = await page.evaluate(async (sampleRate) => {
+      const context = new AudioContext({ sampleRate });
+      const left = async () => {
+        await context.close();
+        return context.state;
+      };
+      try {
+        const { flow, told } = await window.listenTo({ context, source: { kind: 'synthetic', loop: true, tones: [{ hz: 440, ms: 3000 }] } });
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        const { stream } = await flow.snapshot();
+        const books = await flow.close();
+        return { books, stream, hz: told.pitch.findLast(({ hz }) => hz !== null)?.hz, state: context.state, left: await left() };
+      } catch (thrown) {
+        return { refused: (thrown as Error).message, left: await left() };
+      }
+    }, rateHz);
+    if ('refused' in run) {
+      // Says what may be.
+      expect(run.refused).toMatch(/Hz/);
+      expect(rateHz).toBe(3_000);
+      return;
+    }
+    expect(run.stream!.rate_hz).toBe(rateHz);
+    expect(cents(440, run.hz!)).toBeCloseTo(0, 0);
+    expect(run.state).toBe('running');
+    const { ledger, worklet } = run.books!;
+    expect(ledger.sinks['pitch']).toMatchObject({ frames_in: worklet.frames, delivered: worklet.frames, unaccounted: 0 });
+  });
+
   it('settings and the console answer while it runs, and nothing answers when it is closed', async () => {
     const run = await page.evaluate(async () => {
       const { flow, told } = await window.listenTo({ source: { kind: 'synthetic', loop: true } });

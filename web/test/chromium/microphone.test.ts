@@ -17,7 +17,7 @@ async function listen(tune: Tune, seconds: number, isolated: boolean) {
   const wav = join(folder, 'microphone.wav');
   await writeFile(wav, writeWav(tune));
   const served = await serve(isolated);
-  const browser = await launch(wav);
+  const browser = await launch({ microphoneWav: wav });
   try {
     const { page, complaints } = await openPage(browser, served.origin);
     const result = await page.evaluate(async (ms) => {

@@ -4,8 +4,16 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 
 const CHROMIUM = process.env['PCMFLOW_CHROMIUM'] ?? '/usr/bin/chromium';
 
+/** How to start it. */
+export interface Launch {
+  /** What the microphone hears; beeps where it is left out. */
+  readonly microphoneWav?: string;
+  /** Whether the person allows the microphone. */
+  readonly allowed?: boolean;
+}
+
 /** Starts it, headless. */
-export async function launch(microphoneWav?: string, flags: readonly string[] = []): Promise<Browser> {
+export async function launch({ microphoneWav, allowed = true }: Launch = {}): Promise<Browser> {
   if (!existsSync(CHROMIUM)) {
     throw new Error(`there is no ${CHROMIUM}: apt-get install -y chromium, or set PCMFLOW_CHROMIUM to one that is there`);
   }
@@ -16,9 +24,8 @@ export async function launch(microphoneWav?: string, flags: readonly string[] = 
       '--no-sandbox',
       '--autoplay-policy=no-user-gesture-required',
       '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
+      allowed ? '--use-fake-ui-for-media-stream' : '--deny-permission-prompts',
       ...(microphoneWav === undefined ? [] : [`--use-file-for-fake-audio-capture=${microphoneWav}`]),
-      ...flags,
     ],
   });
 }

@@ -127,10 +127,12 @@ export class Engine {
     }
   }
 
-  /** Makes room for another thread; `null` in a build without. */
-  thread(stackBytes: number): ThreadPlace | null {
+  /** Makes room for another thread. */
+  thread(stackBytes: number): ThreadPlace {
     const { pcmflow_thread: make, pcmflow_thread_stack: stack, pcmflow_thread_tls: tls } = this.raw;
-    if (make === undefined || stack === undefined || tls === undefined) return null;
+    if (make === undefined || stack === undefined || tls === undefined) {
+      throw new PcmflowError('load', 'the wasm module shares its memory and has no room for threads: use files of one release');
+    }
     return this.#guard(() => {
       this.#thread = make(stackBytes);
       if (this.#thread === 0) throw new PcmflowError('load', "there is no memory for the audio thread's stack");

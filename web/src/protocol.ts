@@ -116,6 +116,8 @@ export interface FinalBooks {
   readonly ledger: EngineBooks;
   /** The worklet's own count of what it was given: the ledger must agree with it. */
   readonly worklet: WorkletFigures;
+  /** {@link WorkerSnapshot.frames_astray}. */
+  readonly frames_astray: number;
 }
 
 /** Calls that the page makes, with what they take and answer. */

@@ -159,7 +159,7 @@ export class Service {
     const ledger = engine.close();
     this.#tell(engine);
     this.#stop();
-    return { ledger, worklet: intake.worklet };
+    return { ledger, worklet: intake.worklet, frames_astray: intake.astray };
   }
 
   /** Nothing that could call it again is left. */

@@ -121,6 +121,7 @@ export class LiveStream {
 }
 
 function makeNode({ context, wasm, memory, format }: StreamParts, { place, thread }: StreamBegun): AudioWorkletNode {
+  if ((memory === null) !== (thread === null)) throw new PcmflowError('load', 'worker and page are not of one release');
   const shared = memory === null || thread === null ? null : { module: wasm.module, memory, place, thread };
   const processorOptions: WorkletOptions = { format, shared };
   try {

@@ -44,7 +44,8 @@ function sound({ told, snapshot, books, complaints, workers, contextState }: Awa
   expect(snapshot.worker.frames_astray).toBe(0);
   expect(snapshot.worker.engine.ledger.settled_unaccounted).toBe(0);
   if (books === null) throw new Error('there are no books');
-  const { worklet, ledger } = books;
+  const { worklet, ledger, frames_astray } = books;
+  expect(frames_astray).toBe(0);
   // The worklet's own count, in JavaScript, against the engine's.
   expect(worklet.lost).toBe(0);
   expect(worklet.frames).toBeGreaterThan((seconds - 1) * snapshot.stream!.rate_hz);

@@ -90,8 +90,9 @@ describe.each(['shared', 'plain'] as const)('the service in %s mode', (mode) => 
     expect(snapshot).toMatchObject({ frames_astray: 0, stack_whole: mode === 'shared' ? true : null });
     rig.end();
     expect(await rig.call('endStream', null)).toEqual({ frames: 378 * 128, lost: 0 });
-    const { worklet, ledger } = await rig.call('close', null);
+    const { worklet, ledger, frames_astray } = await rig.call('close', null);
     expect(worklet).toEqual({ frames: 378 * 128, lost: 0 });
+    expect(frames_astray).toBe(0);
     for (const sink of ['pitch', 'level']) {
       expect(ledger.sinks[sink]).toMatchObject({ frames_in: worklet.frames, delivered: worklet.frames, unaccounted: 0 });
     }

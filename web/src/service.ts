@@ -62,8 +62,9 @@ export class Service {
       const value = await this.#call(request);
       this.host.post({ type: 'answer', id, value });
     } catch (thrown) {
-      this.host.post({ type: 'refused', id, trouble: troubleOf(thrown) });
+      // Whoever asked must find the death known already.
       this.#ifDead(thrown);
+      this.host.post({ type: 'refused', id, trouble: troubleOf(thrown) });
     }
   }
 

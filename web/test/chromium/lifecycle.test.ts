@@ -205,8 +205,7 @@ describe.each([
     expect([run.second, run.after, run.again, run.state]).toEqual([null, 'closed', 'closed', 'closed']);
   });
 
-  it('a worker that hangs for a while loses nothing that the buffers hold', async () => {
-    // Counting is what is shown here; the time that it takes is not.
+  it('is not disturbed by many questions at once', async () => {
     const run = await page.evaluate(async () => {
       const { flow } = await window.listenTo({ source: { kind: 'synthetic', loop: true } });
       for (let n = 0; n < 20; n += 1) await Promise.all([flow.snapshot(), flow.command('buffer-status'), flow.snapshot()]);

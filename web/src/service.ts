@@ -152,8 +152,9 @@ export class Service {
 
   async #close(engine: Engine, intake: Intake): Promise<FinalBooks> {
     await this.#endStream(engine, intake);
+    this.#run();
+    // From here on the engine answers nothing any more.
     const ledger = engine.close();
-    this.#tell(engine);
     this.#stop();
     return { ledger, worklet: intake.worklet, frames_astray: intake.astray };
   }

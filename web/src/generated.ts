@@ -1,0 +1,2 @@
+export interface LedgerSnapshot { frames_in: number; delivered: number; dropped: Record<string, number>; in_flight: number; unaccounted: number; settled_position: number | null; settled_unaccounted: number }
+export interface Snapshot { version: number; at_ns: number; uptime_ns: number; ledger: LedgerSnapshot; pipelines: Record<string, unknown>; links: Record<string, unknown>; nodes: Record<string, unknown>; pools: Record<string, unknown>; alerts: unknown[]; events: unknown }

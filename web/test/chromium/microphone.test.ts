@@ -1,0 +1,91 @@
+/** A WAV as the microphone, in both modes: what is heard, and that the books balance. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launch, openPage } from '../support/browser.js';
+import { serve } from '../support/server.js';
+import { judge, recordings, sines, type Tune } from '../support/tones.js';
+import { writeWav } from '../support/wav.js';
+
+let folder: string;
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'pcmflow-'))));
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Listens to `tune` for `seconds` on a page of its own. */
+async function listen(tune: Tune, seconds: number, isolated: boolean) {
+  const wav = join(folder, 'microphone.wav');
+  await writeFile(wav, writeWav(tune));
+  const served = await serve(isolated);
+  const browser = await launch(wav);
+  try {
+    const { page, complaints } = await openPage(browser, served.origin);
+    const result = await page.evaluate(async (ms) => {
+      const { flow, told } = await window.listenTo({ source: { kind: 'microphone' } });
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      const snapshot = await flow.snapshot();
+      const status = await flow.command('buffer-status');
+      const books = await flow.close();
+      return { told, snapshot, status, books, contextState: flow.context.state };
+    }, seconds * 1000);
+    return { ...result, complaints, workers: page.workers().length };
+  } finally {
+    await browser.close();
+    await served.close();
+  }
+}
+
+/** What must hold of any run. */
+function sound({ told, snapshot, books, complaints, workers, contextState }: Awaited<ReturnType<typeof listen>>, seconds: number) {
+  expect(complaints).toEqual([]);
+  expect(told.missed).toEqual([]);
+  expect(told.gap).toEqual([]);
+  expect(snapshot.state).toBe('running');
+  expect(snapshot.worker.frames_astray).toBe(0);
+  expect(snapshot.worker.engine.ledger.settled_unaccounted).toBe(0);
+  if (books === null) throw new Error('there are no books');
+  const { worklet, ledger } = books;
+  // The worklet's own count, in JavaScript, against the engine's.
+  expect(worklet.lost).toBe(0);
+  expect(worklet.frames).toBeGreaterThan((seconds - 1) * snapshot.stream!.rate_hz);
+  for (const sink of ['pitch', 'level']) {
+    expect(ledger.sinks[sink]).toMatchObject({ frames_in: worklet.frames, delivered: worklet.frames, in_flight: 0, unaccounted: 0 });
+  }
+  expect(ledger).toMatchObject({ unaccounted: 0, is_over: true });
+  // Nothing is left running.
+  expect([workers, contextState]).toEqual([0, 'closed']);
+}
+
+describe.each([
+  ['isolated', true, 'shared'],
+  ['not isolated', false, 'plain'],
+] as const)('a page that is %s', (_, isolated, mode) => {
+  it(`hears tones in ${mode} mode`, async () => {
+    const tune = sines([440, 196, 987.767, 130.813], 1.5);
+    const run = await listen(tune, 6, isolated);
+    expect(run.snapshot.mode).toBe(mode);
+    expect(run.snapshot.reason).toMatch(isolated ? /is isolated/ : /not cross-origin isolated/);
+    expect(run.snapshot.latency.mode_ms_max).toBeCloseTo(((isolated ? 128 : 1024) / run.snapshot.stream!.rate_hz) * 1000, 6);
+    expect(run.status).toMatchObject({ ok: true, text: expect.stringContaining('input') });
+    sound(run, 6);
+    for (const verdict of judge(run.told.pitch, tune.expected, 0.2).verdicts) {
+      expect(verdict.heard, verdict.name).toBeGreaterThan(15);
+      expect(Math.abs(verdict.cents), verdict.name).toBeLessThan(10);
+    }
+  });
+
+  const corpus = process.env['PCMFLOW_CORPUS'];
+  it.skipIf(corpus === undefined)(`hears ten recordings of more than a minute in ${mode} mode (needs PCMFLOW_CORPUS)`, async () => {
+    const tune = await recordings(corpus!, 64);
+    const run = await listen(tune, 62, isolated);
+    expect(run.snapshot.mode).toBe(mode);
+    sound(run, 62);
+    const { verdicts } = judge(run.told.pitch, tune.expected, 0.2);
+    console.log(mode, verdicts.map(({ name, heard, cents }) => `${name} ${heard} ${cents.toFixed(1)}`).join('\n'));
+    expect(verdicts).toHaveLength(10);
+    for (const verdict of verdicts) {
+      expect(verdict.heard, verdict.name).toBeGreaterThan(15);
+      expect(Math.abs(verdict.cents), verdict.name).toBeLessThan(10);
+    }
+  });
+});

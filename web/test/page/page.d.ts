@@ -1,0 +1,15 @@
+/** What `page.js` leaves on `window`. */
+import type * as pcmflow from '../../src/index.js';
+
+/** An event with the time at which the page heard it. */
+type Told<E> = E & { readonly heard_ms: number };
+
+declare global {
+  interface Window {
+    pcmflow: typeof pcmflow;
+    listenTo(options: pcmflow.PcmflowOptions): Promise<{
+      flow: pcmflow.Pcmflow;
+      told: { [K in 'pitch' | 'level' | 'event' | 'state' | 'gap' | 'devices' | 'missed']: Told<pcmflow.PcmflowEvents[K]>[] };
+    }>;
+  }
+}

@@ -29,9 +29,12 @@ struct Declarations {
 
 impl TypeVisitor for Declarations {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        let name = T::ident(&self.config);
         // What has no file of its own is no type of ours: numbers, texts, lists.
-        if T::output_path().is_none() || self.names.contains(&name) {
+        if T::output_path().is_none() {
+            return;
+        }
+        let name = T::ident(&self.config);
+        if self.names.contains(&name) {
             return;
         }
         self.names.push(name);
@@ -115,7 +118,7 @@ fn generated() -> String {
     let mut text = without_links(&declared.text);
     let causes = union(LossCause::ALL.iter().map(|cause| cause.name()));
     write!(text, "\n/** Why frames were lost. */\nexport type LossCause = {causes};\n").unwrap();
-    text += "\n/** Lost frames, by cause. */\nexport type Losses = { [key in LossCause]: number };\n";
+    text += "\n/** Lost frames, by cause; none stands for a cause by which nothing was lost. */\nexport type Losses = { [key in LossCause]?: number };\n";
     text += "\n/** The events of the engine, by name, each with its fields; before it stands how urgent it is. */\n";
     text += "export interface EventFields {\n";
     text.extend(ALL.iter().map(|each| event(each)));

@@ -95,6 +95,9 @@ export class Page {
       case 'missed':
         this.#news.add({ weight: 'note', text: `${news.events} events found no room on their way to this page` }, performance.now());
         return;
+      case 'line':
+        this.#console.tell(news.text);
+        return;
       case 'state':
         this.#enter(news.state);
     }
@@ -113,7 +116,10 @@ export class Page {
       this.#level.clear();
       this.#charts.clear();
     }
-    if (state.is === 'running') void this.#learn();
+    if (state.is === 'running') {
+      this.#rate_hz = state.rate_hz ?? this.#rate_hz;
+      void this.#learn();
+    }
     if (state.is !== 'idle') void this.#look();
   }
 

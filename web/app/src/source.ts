@@ -39,7 +39,8 @@ export interface Problem {
 export type State =
   | { is: 'idle' }
   | { is: 'starting'; input: InputKind }
-  | { is: 'running'; input: InputKind; mode: Mode }
+  /** `rate_hz` is that of the source; positions are in its frames. */
+  | { is: 'running'; input: InputKind; mode: Mode; rate_hz: number | null }
   /** It is there, and nothing comes: the context is suspended, the device is gone. */
   | { is: 'interrupted'; input: InputKind; problem: Problem }
   | { is: 'stopped'; input: InputKind }
@@ -82,13 +83,19 @@ export interface Missed {
   events: number;
 }
 
+/** What the engine's console tells without being asked, after `events on`. */
+export interface Line {
+  type: 'line';
+  text: string;
+}
+
 /** The source does something else from now on. */
 export interface StateChange {
   type: 'state';
   state: State;
 }
 
-export type News = Pitch | Level | BusEvent | Missed | StateChange;
+export type News = Pitch | Level | BusEvent | Missed | Line | StateChange;
 
 /** One value of a row. */
 export type Cell = string | number | boolean | null;

@@ -65,6 +65,15 @@ export class ConsoleView {
     const shown = el('div', { class: answer.ok ? 'answer' : 'answer refused' }, el('p', { class: 'asked' }, line));
     if (answer.text) shown.append(el('pre', {}, answer.text));
     if (answer.rows) shown.append(rowsTable(line, answer.rows));
+    this.#append(shown);
+  }
+
+  /** A line that the engine tells without being asked. */
+  tell(text: string): void {
+    this.#append(el('p', { class: 'told' }, text));
+  }
+
+  #append(shown: HTMLElement): void {
     this.#answers.append(shown);
     while (this.#answers.children.length > ANSWERS_MAX) this.#answers.firstElementChild?.remove();
     this.#answers.scrollTop = this.#answers.scrollHeight;

@@ -116,7 +116,8 @@ function drawnNode(node: GraphNode, drawing: Drawing): SVGGElement | null {
 function drawnLink(link: GraphLink, drawing: Drawing): SVGGElement | null {
   const line = drawing.lines.get(link.store.name);
   if (!line) return null;
-  const [x, y] = [(line.x1 + line.x2) / 2, (line.y1 + line.y2) / 2];
+  // Nearer to where it arrives: links that leave one node are apart there.
+  const [x, y] = [line.x1 + 0.62 * (line.x2 - line.x1), line.y1 + 0.62 * (line.y2 - line.y1)];
   const text = `${link.store.fill} of ${link.store.capacity}`;
   const group = svg(
     'g',

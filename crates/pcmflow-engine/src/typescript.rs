@@ -47,7 +47,7 @@ impl TypeVisitor for Declarations {
         if !words.trim().is_empty() {
             self.text += &format!("\n/** {} */", words.trim());
         }
-        self.text += &format!("\nexport {}\n", T::decl(&self.config));
+        self.text += &format!("\nexport {}", laid_out(&T::decl(&self.config)));
         T::visit_dependencies(self);
     }
 }
@@ -67,6 +67,25 @@ fn without_links(text: &str) -> String {
         };
     }
     plain + rest
+}
+
+/// Fields stand below each other, each behind the words about it, which come as lines of their own.
+fn laid_out(declaration: &str) -> String {
+    let mut text = String::new();
+    let mut words: Option<Vec<&str>> = None;
+    for line in declaration.lines().map(str::trim) {
+        match (&mut words, line) {
+            (None, "/**") => words = Some(Vec::new()),
+            (Some(about), "*/") => {
+                text += &format!("    /** {} */\n", about.join(" "));
+                words = None;
+            }
+            (Some(about), _) => about.push(line.trim_start_matches('*').trim()),
+            (None, _) if text.is_empty() => text += &format!("{line}\n"),
+            (None, _) => text += &format!("    {line}\n"),
+        }
+    }
+    text.replace(", };\n", ",\n};\n")
 }
 
 fn union<'a>(words: impl IntoIterator<Item = &'a str>) -> String {

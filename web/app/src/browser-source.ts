@@ -71,7 +71,8 @@ export class BrowserSource implements DataSource {
     const flow = this.#flow;
     // An engine that is dead or just closing says nothing: what it said last still stands.
     const found = await flow?.snapshot().catch(() => null);
-    if (found && flow === this.#flow) this.#last = found.worker.engine;
+    // The package hands it on as it is; its shape is generated from the engine's.
+    if (found && flow === this.#flow) this.#last = found.worker.engine as unknown as Snapshot;
     return this.#last;
   }
 
@@ -94,12 +95,11 @@ export class BrowserSource implements DataSource {
     const books = await flow.close();
     if (!books || !this.#last) return;
     // Beside the books of all stand those of each sink.
-    const { sinks = {} } = books.ledger as Ledger & { sinks?: Record<string, Ledger> };
+    const { sinks = {}, ...ledger } = books.ledger as unknown as Ledger & { sinks?: Record<string, Ledger> };
     const pipelines = Object.entries(this.#last.pipelines).map(([name, pipeline]) => {
-      const ledger = sinks[name] ?? pipeline.ledger;
-      return [name, { ...pipeline, ledger }] as const;
+      return [name, { ...pipeline, ledger: sinks[name] ?? pipeline.ledger }] as const;
     });
-    this.#last = { ...this.#last, ledger: books.ledger, pipelines: Object.fromEntries(pipelines), alerts: [] };
+    this.#last = { ...this.#last, ledger, pipelines: Object.fromEntries(pipelines), alerts: [] };
   }
 
   #follow(flow: Pcmflow): void {

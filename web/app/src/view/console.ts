@@ -56,8 +56,9 @@ export class ConsoleView {
     );
   }
 
-  async #send(line: string): Promise<void> {
-    if (line.trim() === '') return;
+  async #send(typed: string): Promise<void> {
+    const line = typed.trim();
+    if (line === '') return;
     this.#history.add(line);
     this.#input.value = '';
     say(this.#suggestions, '');

@@ -3,511 +3,302 @@
 /* What the engine tells about itself. Numbers are integers, with their unit in the name; `ppm` are parts per million. */
 
 /** Everything that is known at one moment; everything with a name by its name. */
-export type Snapshot = { 
-/**
- * `Snapshot::VERSION`; another one is not read.
- */
-version: number, 
-/**
- * When it was taken.
- */
-at_ns: number, 
-/**
- * How long the program runs.
- */
-uptime_ns: number, 
-/**
- * The pipelines.
- */
-pipelines: { [key in string]: PipelineSnapshot }, 
-/**
- * The links.
- */
-links: { [key in string]: LinkSnapshot }, 
-/**
- * The nodes.
- */
-nodes: { [key in string]: NodeSnapshot }, 
-/**
- * The pools.
- */
-pools: { [key in string]: PoolSnapshot }, 
-/**
- * The event bus.
- */
-events: BusSnapshot, 
-/**
- * What is worth a person's attention now.
- */
-alerts: Array<Alert>, 
-/**
- * The books of all pipelines together.
- */
-ledger: LedgerSnapshot, };
+export type Snapshot = {
+    /** `Snapshot::VERSION`; another one is not read. */
+    version: number,
+    /** When it was taken. */
+    at_ns: number,
+    /** How long the program runs. */
+    uptime_ns: number,
+    /** The pipelines. */
+    pipelines: { [key in string]: PipelineSnapshot },
+    /** The links. */
+    links: { [key in string]: LinkSnapshot },
+    /** The nodes. */
+    nodes: { [key in string]: NodeSnapshot },
+    /** The pools. */
+    pools: { [key in string]: PoolSnapshot },
+    /** The event bus. */
+    events: BusSnapshot,
+    /** What is worth a person's attention now. */
+    alerts: Array<Alert>,
+    /** The books of all pipelines together. */
+    ledger: LedgerSnapshot,
+};
 
-/** A node: a source, a transformation or a consumer. */
-export type NodeSnapshot = { 
-/**
- * What it does, in one lower-case word.
- */
-state: string, 
-/**
- * What it failed with.
- */
-error: string | null, 
-/**
- * What goes through it.
- */
-flow: FlowSnapshot, };
+/** Something worth a person's attention. */
+export type Alert = {
+    /** The rule by which it was raised. */
+    rule: string,
+    /** What it is about: `link mic`, `pool main`. */
+    subject: string,
+    /** When it was raised. */
+    since_ns: number,
+    /** The rule's metric when it was last looked at. */
+    value: number,
+    /** Where the rule raises it. */
+    limit: number,
+    /** Why it was raised, for a person. */
+    reason: string,
+};
+
+/** A link between two nodes. */
+export type LinkSnapshot = {
+    /** The node that fills it. */
+    from: string,
+    /** The node that empties it. */
+    to: string,
+    /** Chunks in it. */
+    fill: number,
+    /** Chunks it can hold. */
+    capacity: number,
+    /** What is done when it fills up. */
+    strategy: Strategy,
+    /** Whether, how often and how long it was nearly full. */
+    pressure: PressureStats,
+    /** Frames lost here, by cause. */
+    lost: Losses,
+    /** What goes through it. */
+    flow: FlowSnapshot,
+};
+
+export type PressureStats = { active: boolean, episodes: number, current_ns: number, total_ns: number,
+};
+
+/** What is done about a link that fills up. */
+export type Strategy = "throttle" | "buffer" | "drop-oldest" | "drop-newest" | "block" | "adaptive";
 
 /** How the flow through a link, a node or a pipeline does. */
-export type FlowSnapshot = { 
-/**
- * The latency that 99 % of the chunks should keep.
- */
-latency_limit_ns: number, 
-/**
- * Chunks that wait.
- */
-depth: number, 
-/**
- * The most chunks that waited; after a reset of the sampler, the most that it knows of.
- */
-depth_high: number, 
-/**
- * 0 to 100, of the last 10 s: see `health`.
- */
-score: number, 
-/**
- * Whether the score reaches what was configured.
- */
-is_healthy: boolean, 
-/**
- * The score of the last 10 s beside that of the last 60 s.
- */
-trend: Trend, 
-/**
- * Since the meter was made or the sampler reset; its duration is the uptime.
- */
-total: FlowFigures, 
-/**
- * In about the last second.
- */
-last_1_s: FlowFigures, 
-/**
- * In about the last 10 seconds.
- */
-last_10_s: FlowFigures, 
-/**
- * In about the last 60 seconds.
- */
-last_60_s: FlowFigures, };
+export type FlowSnapshot = {
+    /** The latency that 99 % of the chunks should keep. */
+    latency_limit_ns: number,
+    /** Chunks that wait. */
+    depth: number,
+    /** The most chunks that waited; after a reset of the sampler, the most that it knows of. */
+    depth_high: number,
+    /** 0 to 100, of the last 10 s: see `health`. */
+    score: number,
+    /** Whether the score reaches what was configured. */
+    is_healthy: boolean,
+    /** The score of the last 10 s beside that of the last 60 s. */
+    trend: Trend,
+    /** Since the meter was made or the sampler reset; its duration is the uptime. */
+    total: FlowFigures,
+    /** In about the last second. */
+    last_1_s: FlowFigures,
+    /** In about the last 10 seconds. */
+    last_10_s: FlowFigures,
+    /** In about the last 60 seconds. */
+    last_60_s: FlowFigures,
+};
+
+export type Trend = "unknown" | "improving" | "steady" | "worsening";
 
 /** What went through a link or a node in one span of time. */
-export type FlowFigures = { 
-/**
- * How long the span in truth was: see `Sampler`.
- */
-duration_ns: number, 
-/**
- * Chunks that went through.
- */
-chunks: number, 
-/**
- * Chunks a second, rounded down.
- */
-chunks_per_s: number, 
-/**
- * Frames that went through.
- */
-frames: number, 
-/**
- * Frames a second, rounded down.
- */
-frames_per_s: number, 
-/**
- * Frames that were lost.
- */
-frames_dropped: number, 
-/**
- * Frames lost per million offered, rounded up.
- */
-dropped_ppm: number, 
-/**
- * Moments without room.
- */
-overruns: number, 
-/**
- * Moments without data: each span of [starvation](Self::starved) is one.
- */
-underruns: number, 
-/**
- * Failed operations.
- */
-errors: number, 
-/**
- * Failed operations per million chunks, rounded up.
- */
-errors_ppm: number, 
-/**
- * Chunks done too late.
- */
-deadlines_missed: number, 
-/**
- * Time spent on work.
- */
-busy_ns: number, 
-/**
- * Time spent on work, per million.
- */
-busy_ppm: number, 
-/**
- * From capture, or request, to here.
- */
-latency: LatencyFigures, 
-/**
- * Spans in which nothing was moved though it was due, for those causes that occurred: those that ended in this time, and the
- * one under way at its end.
- */
-starved: { [key in Starved]?: Starvation }, 
-/**
- * The health score, 0 to 100: see `health`.
- */
-score: number, };
+export type FlowFigures = {
+    /** How long the span in truth was: see `Sampler`. */
+    duration_ns: number,
+    /** Chunks that went through. */
+    chunks: number,
+    /** Chunks a second, rounded down. */
+    chunks_per_s: number,
+    /** Frames that went through. */
+    frames: number,
+    /** Frames a second, rounded down. */
+    frames_per_s: number,
+    /** Frames that were lost. */
+    frames_dropped: number,
+    /** Frames lost per million offered, rounded up. */
+    dropped_ppm: number,
+    /** Moments without room. */
+    overruns: number,
+    /** Moments without data: each span of [starvation](Self::starved) is one. */
+    underruns: number,
+    /** Failed operations. */
+    errors: number,
+    /** Failed operations per million chunks, rounded up. */
+    errors_ppm: number,
+    /** Chunks done too late. */
+    deadlines_missed: number,
+    /** Time spent on work. */
+    busy_ns: number,
+    /** Time spent on work, per million. */
+    busy_ppm: number,
+    /** From capture, or request, to here. */
+    latency: LatencyFigures,
+    /** Spans in which nothing was moved though it was due, for those causes that occurred: those that ended in this time, and the one under way at its end. */
+    starved: { [key in Starved]?: Starvation },
+    /** The health score, 0 to 100: see `health`. */
+    score: number,
+};
 
 /** Why nothing was moved though it was due. */
 export type Starved = "upstream_empty" | "not_moved";
 
 /** How often and how long nothing was moved for one cause. */
-export type Starvation = { 
-/**
- * How many spans there were: of a `Reading` those that are over, of [figures](super::FlowFigures) also the one under way.
- */
-episodes: number, 
-/**
- * How long they lasted in all, the one under way included.
- */
-ns: number, };
+export type Starvation = {
+    /** How many spans there were: of a `Reading` those that are over, of [figures](super::FlowFigures) also the one under way. */
+    episodes: number,
+    /** How long they lasted in all, the one under way included. */
+    ns: number,
+};
 
 /** Latencies in a span of time, each known to 1/32; all 0 when there were none. */
-export type LatencyFigures = { 
-/**
- * The mean.
- */
-mean_ns: number, 
-/**
- * The smallest; in a window to 1/16.
- */
-min_ns: number, 
-/**
- * The largest; in a window to 1/16.
- */
-max_ns: number, 
-/**
- * What half of the chunks do not exceed.
- */
-p50_ns: number, 
-/**
- * What 95 % of them do not exceed.
- */
-p95_ns: number, 
-/**
- * What 99 % of them do not exceed.
- */
-p99_ns: number, 
-/**
- * What 99.9 % of them do not exceed.
- */
-p99_9_ns: number, };
+export type LatencyFigures = {
+    /** The mean. */
+    mean_ns: number,
+    /** The smallest; in a window to 1/16. */
+    min_ns: number,
+    /** The largest; in a window to 1/16. */
+    max_ns: number,
+    /** What half of the chunks do not exceed. */
+    p50_ns: number,
+    /** What 95 % of them do not exceed. */
+    p95_ns: number,
+    /** What 99 % of them do not exceed. */
+    p99_ns: number,
+    /** What 99.9 % of them do not exceed. */
+    p99_9_ns: number,
+};
 
-export type Trend = "unknown" | "improving" | "steady" | "worsening";
-
-/** A link between two nodes. */
-export type LinkSnapshot = { 
-/**
- * The node that fills it.
- */
-from: string, 
-/**
- * The node that empties it.
- */
-to: string, 
-/**
- * Chunks in it.
- */
-fill: number, 
-/**
- * Chunks it can hold.
- */
-capacity: number, 
-/**
- * What is done when it fills up.
- */
-strategy: Strategy, 
-/**
- * Whether, how often and how long it was nearly full.
- */
-pressure: PressureStats, 
-/**
- * Frames lost here, by cause.
- */
-lost: Losses, 
-/**
- * What goes through it.
- */
-flow: FlowSnapshot, };
-
-export type PressureStats = { active: boolean, episodes: number, current_ns: number, total_ns: number, };
-
-/** What is done about a link that fills up. */
-export type Strategy = "throttle" | "buffer" | "drop-oldest" | "drop-newest" | "block" | "adaptive";
-
-/** What an event bus did so far. The figures are read one after the other while the bus goes on. */
-export type BusSnapshot = { 
-/**
- * Publishers that live, or whose events still wait.
- */
-publishers: number, 
-/**
- * Subscriptions that live.
- */
-subscriptions: number, 
-/**
- * Each type that was seen, by name.
- */
-types: Array<TypeSnapshot>, };
-
-/** What became of the events of one type.  When nothing is moving, what was published is `taken + lost_by_publishers`, and, as often as a subscription was there for it, each one taken was `delivered` or `lost_by_subscribers`. */
-export type TypeSnapshot = { 
-/**
- * Its name.
- */
-name: string, 
-/**
- * Its priority.
- */
-priority: Priority, 
-/**
- * Events that the bus took from publishers.
- */
-taken: number, 
-/**
- * Events that found their publisher's ring full.
- */
-lost_by_publishers: number, 
-/**
- * Events put into subscribers' queues, counted for each.
- */
-delivered: number, 
-/**
- * Events that found a subscriber's queue full, counted for each.
- */
-lost_by_subscribers: number, };
+/** A pipeline: what enters it and what becomes of it. */
+export type PipelineSnapshot = {
+    /** What it does, in one lower-case word. */
+    state: string,
+    /** How urgent it is. */
+    priority: Priority,
+    /** Its links, from the source on, by name. */
+    links: Array<string>,
+    /** From capture to its end. */
+    flow: FlowSnapshot,
+    /** Its books. */
+    ledger: LedgerSnapshot,
+};
 
 /** How urgent something is, the most urgent first.  | priority | from publishing to the handler | what runs it | | --- | --- | --- | | Critical | under 1 ms | an executor of its own | | High | under 5 ms | shared workers, before Normal | | Normal | under 100 ms | shared workers | */
 export type Priority = "critical" | "high" | "normal";
 
-/** A pipeline: what enters it and what becomes of it. */
-export type PipelineSnapshot = { 
-/**
- * What it does, in one lower-case word.
- */
-state: string, 
-/**
- * How urgent it is.
- */
-priority: Priority, 
-/**
- * Its links, from the source on, by name.
- */
-links: Array<string>, 
-/**
- * From capture to its end.
- */
-flow: FlowSnapshot, 
-/**
- * Its books.
- */
-ledger: LedgerSnapshot, };
-
 /** Books: what went in and what became of it, in frames of the source. */
-export type LedgerSnapshot = { 
-/**
- * Frames that the source made.
- */
-frames_in: number, 
-/**
- * Frames that consumers got.
- */
-delivered: number, 
-/**
- * Frames given up, by cause.
- */
-dropped: Losses, 
-/**
- * Frames on their way: while it runs, all that are neither delivered nor dropped.
- */
-in_flight: number, 
-/**
- * Frames that none of these explains. While it runs, those before `settled_position`, and those that came twice or were left out
- * at its end; when it is at rest, all.
- */
-unaccounted: number, 
-/**
- * The position up to which the books were compared while the flow went on; none before the first time.
- */
-settled_position: number | null, 
-/**
- * Frames before it that are unaccounted for. Anything but 0 is a bug of ours.
- */
-settled_unaccounted: number, };
+export type LedgerSnapshot = {
+    /** Frames that the source made. */
+    frames_in: number,
+    /** Frames that consumers got. */
+    delivered: number,
+    /** Frames given up, by cause. */
+    dropped: Losses,
+    /** Frames on their way: while it runs, all that are neither delivered nor dropped. */
+    in_flight: number,
+    /** Frames that none of these explains. While it runs, those before `settled_position`, and those that came twice or were left out at its end; when it is at rest, all. */
+    unaccounted: number,
+    /** The position up to which the books were compared while the flow went on; none before the first time. */
+    settled_position: number | null,
+    /** Frames before it that are unaccounted for. Anything but 0 is a bug of ours. */
+    settled_unaccounted: number,
+};
 
-/** Something worth a person's attention. */
-export type Alert = { 
-/**
- * The rule by which it was raised.
- */
-rule: string, 
-/**
- * What it is about: `link mic`, `pool main`.
- */
-subject: string, 
-/**
- * When it was raised.
- */
-since_ns: number, 
-/**
- * The rule's metric when it was last looked at.
- */
-value: number, 
-/**
- * Where the rule raises it.
- */
-limit: number, 
-/**
- * Why it was raised, for a person.
- */
-reason: string, };
+/** A node: a source, a transformation or a consumer. */
+export type NodeSnapshot = {
+    /** What it does, in one lower-case word. */
+    state: string,
+    /** What it failed with. */
+    error: string | null,
+    /** What goes through it. */
+    flow: FlowSnapshot,
+};
 
 /** How a pool does. What is counted counts since the sampler's baseline, the rest is as it is now. */
-export type PoolSnapshot = { 
-/**
- * Bytes held.
- */
-held_bytes: number, 
-/**
- * The most bytes ever held.
- */
-held_bytes_peak: number, 
-/**
- * The most bytes that may be held.
- */
-budget_bytes: number, 
-/**
- * Bytes held that are not samples.
- */
-overhead_bytes: number, 
-/**
- * Those, per million of the bytes held.
- */
-overhead_ppm: number, 
-/**
- * Bytes of free buffers that can't be given back, per million of those of all buffers.
- */
-fragmentation_ppm: number, 
-/**
- * Buffers somebody holds.
- */
-in_use: number, 
-/**
- * Free buffers that endpoints keep for themselves.
- */
-cached: number, 
-/**
- * Free buffers.
- */
-free: number, 
-/**
- * Buffers handed out.
- */
-acquisitions: number, 
-/**
- * Buffers that came back.
- */
-releases: number, 
-/**
- * Requests served at once.
- */
-hits: number, 
-/**
- * Requests that found their class exhausted.
- */
-misses: number, 
-/**
- * Hits per million requests; none without requests.
- */
-hit_rate_ppm: number | null, 
-/**
- * The same in the last 10 s.
- */
-hit_rate_10_s_ppm: number | null, 
-/**
- * Buffers copied on write.
- */
-copies: number, 
-/**
- * Requests that were too large for any class.
- */
-too_large: number, 
-/**
- * The classes, smallest first.
- */
-classes: Array<ClassSnapshot>, };
+export type PoolSnapshot = {
+    /** Bytes held. */
+    held_bytes: number,
+    /** The most bytes ever held. */
+    held_bytes_peak: number,
+    /** The most bytes that may be held. */
+    budget_bytes: number,
+    /** Bytes held that are not samples. */
+    overhead_bytes: number,
+    /** Those, per million of the bytes held. */
+    overhead_ppm: number,
+    /** Bytes of free buffers that can't be given back, per million of those of all buffers. */
+    fragmentation_ppm: number,
+    /** Buffers somebody holds. */
+    in_use: number,
+    /** Free buffers that endpoints keep for themselves. */
+    cached: number,
+    /** Free buffers. */
+    free: number,
+    /** Buffers handed out. */
+    acquisitions: number,
+    /** Buffers that came back. */
+    releases: number,
+    /** Requests served at once. */
+    hits: number,
+    /** Requests that found their class exhausted. */
+    misses: number,
+    /** Hits per million requests; none without requests. */
+    hit_rate_ppm: number | null,
+    /** The same in the last 10 s. */
+    hit_rate_10_s_ppm: number | null,
+    /** Buffers copied on write. */
+    copies: number,
+    /** Requests that were too large for any class. */
+    too_large: number,
+    /** The classes, smallest first. */
+    classes: Array<ClassSnapshot>,
+};
 
 /** How one size class does. What is counted counts since the sampler's baseline, the rest is as it is now. */
-export type ClassSnapshot = { 
-/**
- * Samples each buffer holds.
- */
-samples: number, 
-/**
- * Buffers there are.
- */
-buffers: number, 
-/**
- * The most there may be.
- */
-buffers_max: number, 
-/**
- * Buffers somebody holds.
- */
-in_use: number, 
-/**
- * The most that were held at once, ever.
- */
-in_use_peak: number, 
-/**
- * Requests served at once.
- */
-hits: number, 
-/**
- * Requests that found the class exhausted.
- */
-misses: number, 
-/**
- * Bytes held.
- */
-held_bytes: number, 
-/**
- * Bytes of free buffers that can't be given back, per million of those of all buffers.
- */
-fragmentation_ppm: number, };
+export type ClassSnapshot = {
+    /** Samples each buffer holds. */
+    samples: number,
+    /** Buffers there are. */
+    buffers: number,
+    /** The most there may be. */
+    buffers_max: number,
+    /** Buffers somebody holds. */
+    in_use: number,
+    /** The most that were held at once, ever. */
+    in_use_peak: number,
+    /** Requests served at once. */
+    hits: number,
+    /** Requests that found the class exhausted. */
+    misses: number,
+    /** Bytes held. */
+    held_bytes: number,
+    /** Bytes of free buffers that can't be given back, per million of those of all buffers. */
+    fragmentation_ppm: number,
+};
+
+/** What an event bus did so far. The figures are read one after the other while the bus goes on. */
+export type BusSnapshot = {
+    /** Publishers that live, or whose events still wait. */
+    publishers: number,
+    /** Subscriptions that live. */
+    subscriptions: number,
+    /** Each type that was seen, by name. */
+    types: Array<TypeSnapshot>,
+};
+
+/** What became of the events of one type.  When nothing is moving, what was published is `taken + lost_by_publishers`, and, as often as a subscription was there for it, each one taken was `delivered` or `lost_by_subscribers`. */
+export type TypeSnapshot = {
+    /** Its name. */
+    name: string,
+    /** Its priority. */
+    priority: Priority,
+    /** Events that the bus took from publishers. */
+    taken: number,
+    /** Events that found their publisher's ring full. */
+    lost_by_publishers: number,
+    /** Events put into subscribers' queues, counted for each. */
+    delivered: number,
+    /** Events that found a subscriber's queue full, counted for each. */
+    lost_by_subscribers: number,
+};
 
 /** Why frames were lost. */
 export type LossCause = "overflow" | "deadline" | "corrupt" | "dead_module" | "device" | "removed" | "shed";
 
-/** Lost frames, by cause. */
-export type Losses = { [key in LossCause]: number };
+/** Lost frames, by cause; none stands for a cause by which nothing was lost. */
+export type Losses = { [key in LossCause]?: number };
 
 /** The events of the engine, by name, each with its fields; before it stands how urgent it is. */
 export interface EventFields {

@@ -105,6 +105,8 @@ export class Page {
 
   #take_event(event: BusEvent): void {
     if (event.name === 'source_started' || event.name === 'format_changed') this.#rate_hz = event.fields.rate_hz;
+    // Whoever changed it: this page, its console, or somebody else at the same engine.
+    if (event.name === 'config_changed') void this.#learn();
     const told = tell(event, this.#rate_hz);
     if (told) this.#news.add(told, event.at_ms);
   }
@@ -115,6 +117,10 @@ export class Page {
       this.#tuner.clear();
       this.#level.clear();
       this.#charts.clear();
+    }
+    if (state.is === 'interrupted' || state.is === 'stopped' || state.is === 'failed') {
+      this.#tuner.rest();
+      this.#level.rest();
     }
     if (state.is === 'running') {
       this.#rate_hz = state.rate_hz ?? this.#rate_hz;

@@ -50,11 +50,16 @@ export class LevelView {
     this.#dirty = true;
   }
 
-  clear(): void {
+  /** Nothing is heard any more; what was clipped stays to be seen. */
+  rest(): void {
     this.#level = null;
-    this.#clipped = 0;
     this.#peak = { value: 0, at_ms: Number.NEGATIVE_INFINITY };
     this.#dirty = true;
+  }
+
+  clear(): void {
+    this.#clipped = 0;
+    this.rest();
   }
 
   draw(): void {

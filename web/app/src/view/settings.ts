@@ -10,6 +10,8 @@ type Control = HTMLInputElement | HTMLSelectElement;
 export class SettingsView {
   readonly element: HTMLElement;
   readonly #command: (line: string) => Promise<Answer>;
+  /** By their keys. */
+  #controls = new Map<string, Control>();
   readonly #body = el('div', { class: 'settings-body' }, el('p', { class: 'quiet' }, 'Start something first: the engine tells its settings.'));
   readonly #status = el('p', { class: 'quiet', role: 'status' });
 
@@ -24,10 +26,19 @@ export class SettingsView {
     );
   }
 
-  /** The settings in force. */
+  /** The settings in force. What somebody is changing just now stays theirs. */
   show(settings: Setting[]): void {
+    const live = settings.filter((each) => each.live);
+    if (live.length > 0 && live.length === this.#controls.size && live.every((each) => this.#controls.has(each.key))) {
+      for (const each of live) {
+        const control = this.#controls.get(each.key);
+        if (control && control !== document.activeElement) put(control, each);
+      }
+      return;
+    }
+    this.#controls = new Map();
     const sections = new Map<string, Setting[]>();
-    for (const of of settings.filter((each) => each.live)) {
+    for (const of of live) {
       const [section = ''] = of.key.split('.');
       sections.set(section, [...(sections.get(section) ?? []), of]);
     }
@@ -40,6 +51,7 @@ export class SettingsView {
   #row(of: Setting): HTMLElement {
     const id = `setting-${of.key.replace('.', '-')}`;
     const control = made(of, id);
+    this.#controls.set(of.key, control);
     const trouble = el('p', { class: 'trouble', id: `${id}-trouble` });
     control.addEventListener('change', () => void this.#apply(of, control, trouble));
     set(control, 'aria-describedby', `${id}-meaning ${id}-trouble`);

@@ -75,11 +75,16 @@ export class TunerView {
     this.#dirty = true;
   }
 
-  clear(): void {
+  /** Nothing is heard any more; the trace stays to be looked at. */
+  rest(): void {
     this.#steady.clear();
-    this.#trace.clear();
     this.#reading = null;
     this.#dirty = true;
+  }
+
+  clear(): void {
+    this.#trace.clear();
+    this.rest();
   }
 
   /** Draws what came since it was drawn last. */

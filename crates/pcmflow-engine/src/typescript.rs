@@ -9,6 +9,7 @@ use crate::event::types::ALL;
 use crate::event::{EventType, Show};
 use crate::metrics::Snapshot;
 use pcmflow_core::ledger::LossCause;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -20,11 +21,10 @@ const HEAD: &str = "\
 /* What the engine tells about itself. Numbers are integers, with their unit in the name; `ppm` are parts per million. */
 ";
 
-/// Declarations, each before those that it needs.
+/// Declarations by name: in which order a type names those that it needs is not said.
 struct Declarations {
     config: Config,
-    names: Vec<String>,
-    text: String,
+    texts: BTreeMap<String, String>,
 }
 
 impl TypeVisitor for Declarations {
@@ -34,20 +34,20 @@ impl TypeVisitor for Declarations {
             return;
         }
         let name = T::ident(&self.config);
-        if self.names.contains(&name) {
+        if self.texts.contains_key(&name) {
             return;
         }
-        self.names.push(name);
         // Of the words about a type, those before its example.
         let docs = T::docs().unwrap_or_default();
         let words = docs.lines().map(|line| line.trim_start_matches(['/', '*', ' ']).trim_end());
         let words: Vec<_> =
             words.skip_while(|line| line.is_empty()).take_while(|line| !line.starts_with("```")).collect();
         let words = words.join(" ");
-        if !words.trim().is_empty() {
-            self.text += &format!("\n/** {} */", words.trim());
-        }
-        self.text += &format!("\nexport {}", laid_out(&T::decl(&self.config)));
+        let about = match words.trim() {
+            "" => String::new(),
+            words => format!("/** {words} */\n"),
+        };
+        self.texts.insert(name, format!("\n{about}export {}", laid_out(&T::decl(&self.config))));
         T::visit_dependencies(self);
     }
 }
@@ -85,7 +85,7 @@ fn laid_out(declaration: &str) -> String {
             (None, _) => text += &format!("    {line}\n"),
         }
     }
-    text.replace(", };\n", ",\n};\n")
+    if text.lines().count() == 1 { text } else { text.replace(", };\n", ",\n};\n") }
 }
 
 fn union<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
@@ -132,12 +132,13 @@ fn event(of: &EventType) -> String {
 
 fn generated() -> String {
     let config = Config::new().with_large_int("number");
-    let mut declared = Declarations { config, names: Vec::new(), text: HEAD.to_owned() };
+    let mut declared = Declarations { config, texts: BTreeMap::new() };
     declared.visit::<Snapshot>();
-    let mut text = without_links(&declared.text);
+    let mut text = HEAD.to_owned() + &without_links(&declared.texts.into_values().collect::<String>());
     let causes = union(LossCause::ALL.iter().map(|cause| cause.name()));
     write!(text, "\n/** Why frames were lost. */\nexport type LossCause = {causes};\n").unwrap();
-    text += "\n/** Lost frames, by cause; none stands for a cause by which nothing was lost. */\nexport type Losses = { [key in LossCause]?: number };\n";
+    text += "\n/** Lost frames, by cause; none stands for a cause by which nothing was lost. */\n";
+    text += "export type Losses = { [key in LossCause]?: number };\n";
     text += "\n/** The events of the engine, by name, each with its fields; before it stands how urgent it is. */\n";
     text += "export interface EventFields {\n";
     text.extend(ALL.iter().map(|each| event(each)));

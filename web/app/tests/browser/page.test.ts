@@ -74,6 +74,8 @@ describe.each([
     expect(await violations(page)).toEqual([]);
     await play(page);
     await page.waitForFunction(() => document.querySelectorAll('.news li').length > 2, null, { timeout: 30_000 });
+    // Every chart has figures, for eyes and in its table.
+    await page.waitForFunction(() => [...document.querySelectorAll('.charts tbody td:nth-child(2)')].every((cell) => cell.textContent !== '–'));
     await page.getByText('The flow as a table').click();
     await page.getByText('What can change while it runs').click();
     await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });

@@ -2,30 +2,6 @@
 
 /* What the engine tells about itself. Numbers are integers, with their unit in the name; `ppm` are parts per million. */
 
-/** Everything that is known at one moment; everything with a name by its name. */
-export type Snapshot = {
-    /** `Snapshot::VERSION`; another one is not read. */
-    version: number,
-    /** When it was taken. */
-    at_ns: number,
-    /** How long the program runs. */
-    uptime_ns: number,
-    /** The pipelines. */
-    pipelines: { [key in string]: PipelineSnapshot },
-    /** The links. */
-    links: { [key in string]: LinkSnapshot },
-    /** The nodes. */
-    nodes: { [key in string]: NodeSnapshot },
-    /** The pools. */
-    pools: { [key in string]: PoolSnapshot },
-    /** The event bus. */
-    events: BusSnapshot,
-    /** What is worth a person's attention now. */
-    alerts: Array<Alert>,
-    /** The books of all pipelines together. */
-    ledger: LedgerSnapshot,
-};
-
 /** Something worth a person's attention. */
 export type Alert = {
     /** The rule by which it was raised. */
@@ -42,57 +18,37 @@ export type Alert = {
     reason: string,
 };
 
-/** A link between two nodes. */
-export type LinkSnapshot = {
-    /** The node that fills it. */
-    from: string,
-    /** The node that empties it. */
-    to: string,
-    /** Chunks in it. */
-    fill: number,
-    /** Chunks it can hold. */
-    capacity: number,
-    /** What is done when it fills up. */
-    strategy: Strategy,
-    /** Whether, how often and how long it was nearly full. */
-    pressure: PressureStats,
-    /** Frames lost here, by cause. */
-    lost: Losses,
-    /** What goes through it. */
-    flow: FlowSnapshot,
+/** What an event bus did so far. The figures are read one after the other while the bus goes on. */
+export type BusSnapshot = {
+    /** Publishers that live, or whose events still wait. */
+    publishers: number,
+    /** Subscriptions that live. */
+    subscriptions: number,
+    /** Each type that was seen, by name. */
+    types: Array<TypeSnapshot>,
 };
 
-export type PressureStats = { active: boolean, episodes: number, current_ns: number, total_ns: number,
+/** How one size class does. What is counted counts since the sampler's baseline, the rest is as it is now. */
+export type ClassSnapshot = {
+    /** Samples each buffer holds. */
+    samples: number,
+    /** Buffers there are. */
+    buffers: number,
+    /** The most there may be. */
+    buffers_max: number,
+    /** Buffers somebody holds. */
+    in_use: number,
+    /** The most that were held at once, ever. */
+    in_use_peak: number,
+    /** Requests served at once. */
+    hits: number,
+    /** Requests that found the class exhausted. */
+    misses: number,
+    /** Bytes held. */
+    held_bytes: number,
+    /** Bytes of free buffers that can't be given back, per million of those of all buffers. */
+    fragmentation_ppm: number,
 };
-
-/** What is done about a link that fills up. */
-export type Strategy = "throttle" | "buffer" | "drop-oldest" | "drop-newest" | "block" | "adaptive";
-
-/** How the flow through a link, a node or a pipeline does. */
-export type FlowSnapshot = {
-    /** The latency that 99 % of the chunks should keep. */
-    latency_limit_ns: number,
-    /** Chunks that wait. */
-    depth: number,
-    /** The most chunks that waited; after a reset of the sampler, the most that it knows of. */
-    depth_high: number,
-    /** 0 to 100, of the last 10 s: see `health`. */
-    score: number,
-    /** Whether the score reaches what was configured. */
-    is_healthy: boolean,
-    /** The score of the last 10 s beside that of the last 60 s. */
-    trend: Trend,
-    /** Since the meter was made or the sampler reset; its duration is the uptime. */
-    total: FlowFigures,
-    /** In about the last second. */
-    last_1_s: FlowFigures,
-    /** In about the last 10 seconds. */
-    last_10_s: FlowFigures,
-    /** In about the last 60 seconds. */
-    last_60_s: FlowFigures,
-};
-
-export type Trend = "unknown" | "improving" | "steady" | "worsening";
 
 /** What went through a link or a node in one span of time. */
 export type FlowFigures = {
@@ -132,15 +88,28 @@ export type FlowFigures = {
     score: number,
 };
 
-/** Why nothing was moved though it was due. */
-export type Starved = "upstream_empty" | "not_moved";
-
-/** How often and how long nothing was moved for one cause. */
-export type Starvation = {
-    /** How many spans there were: of a `Reading` those that are over, of [figures](super::FlowFigures) also the one under way. */
-    episodes: number,
-    /** How long they lasted in all, the one under way included. */
-    ns: number,
+/** How the flow through a link, a node or a pipeline does. */
+export type FlowSnapshot = {
+    /** The latency that 99 % of the chunks should keep. */
+    latency_limit_ns: number,
+    /** Chunks that wait. */
+    depth: number,
+    /** The most chunks that waited; after a reset of the sampler, the most that it knows of. */
+    depth_high: number,
+    /** 0 to 100, of the last 10 s: see `health`. */
+    score: number,
+    /** Whether the score reaches what was configured. */
+    is_healthy: boolean,
+    /** The score of the last 10 s beside that of the last 60 s. */
+    trend: Trend,
+    /** Since the meter was made or the sampler reset; its duration is the uptime. */
+    total: FlowFigures,
+    /** In about the last second. */
+    last_1_s: FlowFigures,
+    /** In about the last 10 seconds. */
+    last_10_s: FlowFigures,
+    /** In about the last 60 seconds. */
+    last_60_s: FlowFigures,
 };
 
 /** Latencies in a span of time, each known to 1/32; all 0 when there were none. */
@@ -161,23 +130,6 @@ export type LatencyFigures = {
     p99_9_ns: number,
 };
 
-/** A pipeline: what enters it and what becomes of it. */
-export type PipelineSnapshot = {
-    /** What it does, in one lower-case word. */
-    state: string,
-    /** How urgent it is. */
-    priority: Priority,
-    /** Its links, from the source on, by name. */
-    links: Array<string>,
-    /** From capture to its end. */
-    flow: FlowSnapshot,
-    /** Its books. */
-    ledger: LedgerSnapshot,
-};
-
-/** How urgent something is, the most urgent first.  | priority | from publishing to the handler | what runs it | | --- | --- | --- | | Critical | under 1 ms | an executor of its own | | High | under 5 ms | shared workers, before Normal | | Normal | under 100 ms | shared workers | */
-export type Priority = "critical" | "high" | "normal";
-
 /** Books: what went in and what became of it, in frames of the source. */
 export type LedgerSnapshot = {
     /** Frames that the source made. */
@@ -196,6 +148,26 @@ export type LedgerSnapshot = {
     settled_unaccounted: number,
 };
 
+/** A link between two nodes. */
+export type LinkSnapshot = {
+    /** The node that fills it. */
+    from: string,
+    /** The node that empties it. */
+    to: string,
+    /** Chunks in it. */
+    fill: number,
+    /** Chunks it can hold. */
+    capacity: number,
+    /** What is done when it fills up. */
+    strategy: Strategy,
+    /** Whether, how often and how long it was nearly full. */
+    pressure: PressureStats,
+    /** Frames lost here, by cause. */
+    lost: Losses,
+    /** What goes through it. */
+    flow: FlowSnapshot,
+};
+
 /** A node: a source, a transformation or a consumer. */
 export type NodeSnapshot = {
     /** What it does, in one lower-case word. */
@@ -204,6 +176,20 @@ export type NodeSnapshot = {
     error: string | null,
     /** What goes through it. */
     flow: FlowSnapshot,
+};
+
+/** A pipeline: what enters it and what becomes of it. */
+export type PipelineSnapshot = {
+    /** What it does, in one lower-case word. */
+    state: string,
+    /** How urgent it is. */
+    priority: Priority,
+    /** Its links, from the source on, by name. */
+    links: Array<string>,
+    /** From capture to its end. */
+    flow: FlowSnapshot,
+    /** Its books. */
+    ledger: LedgerSnapshot,
 };
 
 /** How a pool does. What is counted counts since the sampler's baseline, the rest is as it is now. */
@@ -246,37 +232,50 @@ export type PoolSnapshot = {
     classes: Array<ClassSnapshot>,
 };
 
-/** How one size class does. What is counted counts since the sampler's baseline, the rest is as it is now. */
-export type ClassSnapshot = {
-    /** Samples each buffer holds. */
-    samples: number,
-    /** Buffers there are. */
-    buffers: number,
-    /** The most there may be. */
-    buffers_max: number,
-    /** Buffers somebody holds. */
-    in_use: number,
-    /** The most that were held at once, ever. */
-    in_use_peak: number,
-    /** Requests served at once. */
-    hits: number,
-    /** Requests that found the class exhausted. */
-    misses: number,
-    /** Bytes held. */
-    held_bytes: number,
-    /** Bytes of free buffers that can't be given back, per million of those of all buffers. */
-    fragmentation_ppm: number,
+export type PressureStats = { active: boolean, episodes: number, current_ns: number, total_ns: number, };
+
+/** How urgent something is, the most urgent first.  | priority | from publishing to the handler | what runs it | | --- | --- | --- | | Critical | under 1 ms | an executor of its own | | High | under 5 ms | shared workers, before Normal | | Normal | under 100 ms | shared workers | */
+export type Priority = "critical" | "high" | "normal";
+
+/** Everything that is known at one moment; everything with a name by its name. */
+export type Snapshot = {
+    /** `Snapshot::VERSION`; another one is not read. */
+    version: number,
+    /** When it was taken. */
+    at_ns: number,
+    /** How long the program runs. */
+    uptime_ns: number,
+    /** The pipelines. */
+    pipelines: { [key in string]: PipelineSnapshot },
+    /** The links. */
+    links: { [key in string]: LinkSnapshot },
+    /** The nodes. */
+    nodes: { [key in string]: NodeSnapshot },
+    /** The pools. */
+    pools: { [key in string]: PoolSnapshot },
+    /** The event bus. */
+    events: BusSnapshot,
+    /** What is worth a person's attention now. */
+    alerts: Array<Alert>,
+    /** The books of all pipelines together. */
+    ledger: LedgerSnapshot,
 };
 
-/** What an event bus did so far. The figures are read one after the other while the bus goes on. */
-export type BusSnapshot = {
-    /** Publishers that live, or whose events still wait. */
-    publishers: number,
-    /** Subscriptions that live. */
-    subscriptions: number,
-    /** Each type that was seen, by name. */
-    types: Array<TypeSnapshot>,
+/** How often and how long nothing was moved for one cause. */
+export type Starvation = {
+    /** How many spans there were: of a `Reading` those that are over, of [figures](super::FlowFigures) also the one under way. */
+    episodes: number,
+    /** How long they lasted in all, the one under way included. */
+    ns: number,
 };
+
+/** Why nothing was moved though it was due. */
+export type Starved = "upstream_empty" | "not_moved";
+
+/** What is done about a link that fills up. */
+export type Strategy = "throttle" | "buffer" | "drop-oldest" | "drop-newest" | "block" | "adaptive";
+
+export type Trend = "unknown" | "improving" | "steady" | "worsening";
 
 /** What became of the events of one type.  When nothing is moving, what was published is `taken + lost_by_publishers`, and, as often as a subscription was there for it, each one taken was `delivered` or `lost_by_subscribers`. */
 export type TypeSnapshot = {

@@ -83,9 +83,12 @@ export class RecordedSource implements DataSource {
   async command(line: string): Promise<Answer> {
     this.lines.push(line);
     if (line === 'buffer-status') return this.#now()?.status ?? { ok: true, rows: [] };
-    const known = this.#recording.answers.filter((each) => each.line === line);
-    const asked = this.lines.filter((each) => each === line).length;
-    const found = known[Math.min(asked, known.length) - 1];
+    // What was answered after a change holds only where that change was made.
+    const changes = (index: number): string[] =>
+      this.#recording.answers.slice(0, index).flatMap((each) => (each.line.startsWith('config set') ? [each.line] : []));
+    const found = this.#recording.answers.findLast(
+      (each, index) => each.line === line && changes(index).every((change) => this.lines.includes(change)),
+    );
     if (!found) throw new Error(`the recording has no answer to ${line}`);
     return found.answer;
   }

@@ -9,7 +9,7 @@ const LINES_MAX = 100;
 
 export class NewsView {
   readonly element: HTMLElement;
-  readonly #alerts = el('ul', { class: 'alerts', 'aria-label': 'Alerts now' });
+  readonly #alerts = el('ul', { class: 'alerts', tabindex: 0, 'aria-label': 'Alerts now' });
   readonly #calm = el('p', { class: 'quiet' }, 'No alert.');
   readonly #list = el('ol', { class: 'news', tabindex: 0, 'aria-label': 'What happened, newest first', reversed: true });
   readonly #empty = el('p', { class: 'quiet' }, 'Nothing happened yet.');

@@ -33,5 +33,7 @@ pub mod session;
 mod sync;
 pub mod task;
 pub mod transform;
+#[cfg(all(test, not(pcmflow_loom)))]
+mod typescript;
 
 pub use priority::Priority;

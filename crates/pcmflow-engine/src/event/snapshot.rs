@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(bus.snapshot().of(CriticalLost::TYPE), None); // never seen
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct BusSnapshot {
     /// Publishers that live, or whose events still wait.
     pub publishers: u64,
@@ -46,6 +47,7 @@ pub struct BusSnapshot {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TypeSnapshot {
     /// Its name.
     pub name: String,

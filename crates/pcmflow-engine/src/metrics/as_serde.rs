@@ -5,6 +5,7 @@ use pcmflow_core::pressure::PressureStats;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Trend"))]
 #[serde(remote = "Trend", rename_all = "snake_case")]
 pub(super) enum TrendAs {
     Unknown,
@@ -14,6 +15,7 @@ pub(super) enum TrendAs {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "PressureStats"))]
 #[serde(remote = "PressureStats")]
 pub(super) struct PressureStatsAs {
     active: bool,

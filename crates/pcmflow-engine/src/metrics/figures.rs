@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 /// assert_eq!((latency.min_ns, latency.max_ns), (1_000_000, 1_000_000));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LatencyFigures {
     /// The mean.
     pub mean_ns: u64,
@@ -63,6 +64,7 @@ impl From<&LatencySnapshot> for LatencyFigures {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct FlowFigures {
     /// How long the span in truth was: see [`Sampler`](super::Sampler).
     pub duration_ns: u64,

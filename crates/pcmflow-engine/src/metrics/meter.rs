@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(Starved::cause(false).name(), "upstream_empty");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Starved {
     /// Data did not come.
@@ -58,6 +59,7 @@ impl Starved {
 /// # Ok::<(), pcmflow_core::health::HealthError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Starvation {
     /// How many spans there were: of a [`Reading`] those that are over, of [figures](super::FlowFigures) also the one under way.
     pub episodes: u64,

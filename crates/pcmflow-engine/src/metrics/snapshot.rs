@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct FlowSnapshot {
     /// The latency that 99 % of the chunks should keep.
     pub latency_limit_ns: u64,
@@ -41,6 +42,7 @@ pub struct FlowSnapshot {
     pub is_healthy: bool,
     /// The score of the last 10 s beside that of the last 60 s.
     #[serde(with = "TrendAs")]
+    #[cfg_attr(test, ts(as = "TrendAs"))]
     pub trend: Trend,
     /// Since the meter was made or the sampler reset; its duration is the uptime.
     pub total: FlowFigures,
@@ -61,6 +63,7 @@ pub struct FlowSnapshot {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PipelineSnapshot {
     /// What it does, in one lower-case word.
     pub state: String,
@@ -84,6 +87,7 @@ pub struct PipelineSnapshot {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LinkSnapshot {
     /// The node that fills it.
     pub from: String,
@@ -97,9 +101,11 @@ pub struct LinkSnapshot {
     pub strategy: Strategy,
     /// Whether, how often and how long it was nearly full.
     #[serde(with = "PressureStatsAs")]
+    #[cfg_attr(test, ts(as = "PressureStatsAs"))]
     pub pressure: PressureStats,
     /// Frames lost here, by cause.
     #[serde(with = "losses")]
+    #[cfg_attr(test, ts(type = "Losses"))]
     pub lost: Losses,
     /// What goes through it.
     pub flow: FlowSnapshot,
@@ -114,6 +120,7 @@ pub struct LinkSnapshot {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct NodeSnapshot {
     /// What it does, in one lower-case word.
     pub state: String,
@@ -135,6 +142,7 @@ pub struct NodeSnapshot {
 /// assert_eq!((books.frames_in, books.unaccounted, books.settled_position), (64, 64, Some(0)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LedgerSnapshot {
     /// Frames that the source made.
     pub frames_in: u64,
@@ -142,6 +150,7 @@ pub struct LedgerSnapshot {
     pub delivered: u64,
     /// Frames given up, by cause.
     #[serde(with = "losses")]
+    #[cfg_attr(test, ts(type = "Losses"))]
     pub dropped: Losses,
     /// Frames on their way: while it runs, all that are neither delivered nor dropped.
     pub in_flight: u64,
@@ -201,6 +210,7 @@ impl LedgerSnapshot {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Snapshot {
     /// [`Snapshot::VERSION`]; another one is not read.
     #[serde(deserialize_with = "version")]

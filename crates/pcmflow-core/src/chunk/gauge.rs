@@ -94,6 +94,26 @@ impl LinkGauge {
         self.shared.writer.lost()
     }
 
+    /// How often a run of losses began at the producer, however long it was.
+    ///
+    /// ```
+    /// use pcmflow_core::chunk::AudioRingBuffer;
+    /// use pcmflow_core::format::Frames;
+    /// use pcmflow_core::ledger::LossCause;
+    /// let link = AudioRingBuffer::with_capacity(2)?;
+    /// let gauge = link.gauge();
+    /// let (mut producer, _consumer) = link.split();
+    /// producer.give_up(Frames(64), LossCause::Overflow);
+    /// producer.give_up(Frames(64), LossCause::Overflow);
+    /// assert_eq!((gauge.overruns(), gauge.lost().total()), (1, Frames(128)));
+    /// # Ok::<(), pcmflow_core::ring::RingError>(())
+    /// ```
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn overruns(&self) -> u64 {
+        self.shared.writer.overruns()
+    }
+
     /// How many chunks passed, were refused, evicted and thrown out.
     ///
     /// RT-safe: wait-free, no allocation.

@@ -269,13 +269,13 @@ events! {
         pub late_ns: u64,
     }
 
-    /// Frames were lost.
+    /// Frames were lost. A link tells when a run of losses begins at its sending end, whether its other end takes anything or not.
     pub struct GapOpened: Critical {
         /// The edge, stream or pipeline that lost them.
         pub edge: NameId,
         /// The first lost frame.
         pub position: StreamPosition,
-        /// How many were lost from there.
+        /// How many were lost from there, as far as is known then.
         pub frames: Frames,
         /// Why.
         pub cause: LossCause,

@@ -143,7 +143,7 @@ impl FlowMonitor {
         }
         let pools = self.sampler.pools(now_ns, [("main".to_owned(), flow.pool().metrics())].into());
         let mut snapshot = Snapshot { at_ns: now_ns, pools, ..Snapshot::default() };
-        flow.explain_overdue(now_ns);
+        flow.prepare_readers(now_ns);
         let (below_ppm, known) = (self.alerts.calm_below_ppm(), self.alerts.subjects());
         let mut lately = |name: &str, uneasy: bool, reader: &mut Option<MeterReader>| {
             let is_calm = reader.as_mut().is_none_or(|reader| reader.is_calm(below_ppm, now_ns));
@@ -313,9 +313,19 @@ impl DataFlowCoordinator {
         self.read_meters(now_ns).map(|(name, reading)| (name.clone(), reading)).collect()
     }
 
+    /// Tells the readers of links what their meters can't know.
+    fn prepare_readers(&mut self, now_ns: u64) {
+        self.explain_overdue(now_ns);
+        for link in self.links.values_mut() {
+            if let Some(reader) = &mut link.reader {
+                reader.link_lost(link.cell.lost().total(), link.cell.overruns());
+            }
+        }
+    }
+
     /// What the meters have counted, nodes' first.
     fn read_meters(&mut self, now_ns: u64) -> impl Iterator<Item = (&String, Reading)> {
-        self.explain_overdue(now_ns);
+        self.prepare_readers(now_ns);
         let nodes = self.nodes.iter_mut().map(|(name, node)| (name, &mut node.reader));
         let links = self.links.iter_mut().map(|(name, link)| (name, &mut link.reader));
         nodes.chain(links).filter_map(move |(name, reader)| Some((name, reader.as_mut()?.read(now_ns))))

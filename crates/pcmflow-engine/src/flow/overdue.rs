@@ -4,7 +4,6 @@ use super::coordinator::{DataFlowCoordinator, LinkEntry};
 use crate::metrics::Starved;
 use crate::sync::Ordering;
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 impl DataFlowCoordinator {
     /// Tells the readers of links on which something is overdue what that means.
@@ -16,8 +15,7 @@ impl DataFlowCoordinator {
         }
         let at_rest = self.links_at_rest();
         for (name, link) in self.links.iter_mut().filter(|(_, link)| is_overdue(link)) {
-            let gauge = link.cell.gauge.lock().unwrap_or_else(PoisonError::into_inner);
-            let cause = Starved::cause(gauge.occupancy() > 0);
+            let cause = Starved::cause(link.cell.fill().0 > 0);
             if let Some(reader) = &mut link.reader {
                 reader.starves_by(Some(cause).filter(|_| !at_rest.contains(name)));
             }

@@ -128,12 +128,12 @@ impl DataFlowCoordinator {
         };
         let pipeline = |entry: &LinkEntry| {
             let cell = &entry.cell;
-            let gauge = cell.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (fill, capacity) = cell.fill();
             let (pressure, strategy) = *cell.pressure.lock().unwrap_or_else(PoisonError::into_inner);
             PipelineStatus {
                 taken: cell.taken.read(),
-                fill: gauge.occupancy(),
-                capacity: gauge.capacity(),
+                fill,
+                capacity,
                 pressure,
                 strategy,
                 shut: entry.shut,

@@ -4,6 +4,7 @@
 //! alone with relaxed loads and stores, and is never reset. [`MeterReader`] belongs to the sampling task.
 
 use crate::sync::{AtomicU64, Ordering};
+use pcmflow_core::format::Frames;
 use pcmflow_core::health::{BufferHealthMonitor, HealthConfig, HealthError, HealthFigures, HealthRecorder};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,7 @@ impl Meter {
             troubles: 0,
             uneasy_until_ns: 0,
             starves_by: Some(Starved::UpstreamEmpty),
+            lost: (Frames::ZERO, 0),
         };
         Ok((Self { health }, reader))
     }
@@ -251,6 +253,8 @@ pub struct MeterReader {
     uneasy_until_ns: u64,
     /// What it means that something is overdue: nothing, where none is due.
     starves_by: Option<Starved>,
+    /// What the link has lost by its own count, and how often a run of that began.
+    lost: (Frames, u64),
 }
 
 impl MeterReader {
@@ -274,6 +278,25 @@ impl MeterReader {
         self.starves_by = cause;
     }
 
+    /// Says what the link has lost so far by its own count, in so many runs: that counts beside what the meter counted. A meter
+    /// is at the receiving end, which finds out only when it takes something.
+    ///
+    /// ```
+    /// use pcmflow_core::{format::Frames, health::HealthConfig};
+    /// use pcmflow_engine::metrics::Meter;
+    /// let (_meter, mut reader) = Meter::new(HealthConfig::default(), 0)?;
+    /// reader.link_lost(Frames(480), 1);
+    /// let health = reader.read(1).health;
+    /// assert_eq!((health.frames_dropped, health.overruns), (480, 1));
+    /// assert!(!reader.is_calm(0, 1));
+    /// # Ok::<(), pcmflow_core::health::HealthError>(())
+    /// ```
+    ///
+    /// Not RT-safe: meant for the task that samples.
+    pub fn link_lost(&mut self, frames: Frames, overruns: u64) {
+        self.lost = (frames, overruns);
+    }
+
     /// Whether nothing went wrong lately: in the last 10 s, and longer, there was no trouble that counts for the
     /// [score](pcmflow_core::health), no starvation, and no latency of `below_ppm` of the limit or more. Takes a
     /// look at few counters, so that it can be asked often. For one who looks about every second at least, always with the same bound.
@@ -282,7 +305,8 @@ impl MeterReader {
     pub fn is_calm(&mut self, below_ppm: u64, now_ns: u64) -> bool {
         let latency_ns = u128::from(self.config.latency_limit_ns) * u128::from(below_ppm);
         let latency_ns = u64::try_from(latency_ns.div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let mut troubles = self.monitor.troubles(latency_ns);
+        let (lost, overruns) = self.lost;
+        let mut troubles = self.monitor.troubles(latency_ns).wrapping_add(lost.0).wrapping_add(overruns);
         for episodes in &self.monitor.besides().episodes {
             troubles = troubles.wrapping_add(episodes.load(Ordering::Relaxed));
         }
@@ -309,10 +333,13 @@ impl MeterReader {
         if let Some(starved) = starving.and_then(|cause| starved.get_mut(cause as usize)) {
             starved.ns = starved.ns.saturating_add(now_ns - due_ns);
         }
+        let mut health = self.monitor.figures();
+        health.frames_dropped = health.frames_dropped.saturating_add(self.lost.0.0);
+        health.overruns = health.overruns.saturating_add(self.lost.1);
         Reading {
             started_ns: self.started_ns,
             config: self.config,
-            health: self.monitor.figures(),
+            health,
             busy_ns: get(&counters.busy_ns),
             depth: get(&counters.depth),
             depth_high: get(&counters.depth_high),

@@ -141,7 +141,10 @@ impl Inlet {
                 if !self.ended {
                     self.ended = true;
                     for held in self.unsent() {
-                        self.gap(held, pool, cx);
+                        if held.cause == LossCause::Removed {
+                            self.news.unsent(held, cx);
+                        }
+                        self.gap(held, pool);
                     }
                     self.news.ended(&self.taken, now_ns, cx);
                     let ready = &mut self.ready;
@@ -173,7 +176,7 @@ impl Inlet {
                     // Behind the work, during which what the meter touches comes from memory.
                     self.news.taken(&meta, (span, frames), now_ns, late_ns, cx);
                 }
-                Packet::Mark(Mark::Gap(gap)) => self.gap(gap, pool, cx),
+                Packet::Mark(Mark::Gap(gap)) => self.gap(gap, pool),
                 Packet::Mark(Mark::Cut(cut)) => return self.settle(cut),
                 // What links may carry one day.
                 _ => {}
@@ -182,13 +185,12 @@ impl Inlet {
         }
     }
 
-    fn gap(&mut self, gap: Gap, pool: &BufferRecyclingPool, cx: &mut Cx<'_>) {
+    fn gap(&mut self, gap: Gap, pool: &BufferRecyclingPool) {
         self.taken.lose(gap);
         let ready = &mut self.ready;
         self.adapter.gap(gap, pool, &mut |packet| ready.push_back(packet));
-        // Only what was lost here is news here: what is passed on was told before.
         let lost = self.past.lost + self.past.evicted + self.gauge.lost() + self.gauge.evicted();
-        self.news.lost(gap, lost.total(), cx);
+        self.news.lost(gap, lost.total());
     }
 
     /// What the other end, which is gone, could not send any more.
@@ -210,8 +212,9 @@ impl Inlet {
         let Some(next) = self.successors.pop() else { return false };
         self.past = self.edge();
         (self.link, self.gauge) = next;
-        let lost = self.past.lost + self.past.evicted;
-        *self.cell.past_lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+        let mut rings = self.cell.rings();
+        rings.past = self.past;
+        rings.gauges.pop_front();
         true
     }
 

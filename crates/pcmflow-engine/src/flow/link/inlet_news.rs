@@ -97,8 +97,8 @@ impl InletNews {
         }
     }
 
-    /// A gap came by; `lost` is what this link has lost so far.
-    pub(in crate::flow) fn lost(&mut self, gap: Gap, lost: Frames, cx: &mut Cx<'_>) {
+    /// A gap came by; `lost` is what this link has lost so far. The sending end has told, and the link itself counts it.
+    pub(in crate::flow) fn lost(&mut self, gap: Gap, lost: Frames) {
         let here = lost - std::mem::replace(&mut self.lost, lost);
         // What was never sent, or given up on purpose, is not missed here for as long as it lasts.
         if let (Some(last), Some(meter)) = (&mut self.last, &mut self.meter)
@@ -108,15 +108,12 @@ impl InletNews {
             last.due_ns = last.due_ns.saturating_add(u64::try_from(ns).unwrap_or(u64::MAX));
             meter.due(last.due_ns);
         }
-        if here == Frames::ZERO {
-            return;
-        }
+    }
+
+    /// The sending end went with these frames, and can tell nobody.
+    pub(in crate::flow) fn unsent(&self, gap: Gap, cx: &mut Cx<'_>) {
         let Gap { position, frames, cause } = gap;
         cx.publish(self.pipeline, &GapOpened { edge: self.pipeline, position, frames, cause });
-        if let Some(meter) = &mut self.meter {
-            meter.health.frames_dropped(here.0);
-            meter.health.overrun();
-        }
     }
 
     /// The stream is over.

@@ -4,6 +4,7 @@
 pub(in crate::flow) mod adapter;
 pub(in crate::flow) mod inlet;
 mod inlet_news;
+mod losing;
 pub(in crate::flow) mod outlet;
 pub(in crate::flow) mod outlet_news;
 #[cfg(not(pcmflow_loom))]
@@ -15,13 +16,14 @@ pub mod wait;
 use crate::event::NameId;
 use crate::flow::books::{LinkBooks, Tally};
 use crate::pressure::{BackpressureController, ControllerConfig, ControllerError, Strategy};
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, MutexGuard};
 use inlet::Inlet;
 use outlet::Outlet;
 use pcmflow_core::chunk::{AudioRingBuffer, LinkGauge};
-use pcmflow_core::ledger::{Gap, Losses};
+use pcmflow_core::ledger::{EdgeSnapshot, Gap, Losses};
 use pcmflow_core::pressure::PressureStats;
 use pcmflow_core::ring::{CircularBuffer, RingError};
+use std::collections::VecDeque;
 use std::sync::PoisonError;
 use wait::Wait;
 
@@ -71,10 +73,8 @@ pub(in crate::flow) struct LinkCell {
     pub(in crate::flow) taken: Tally,
     /// Chunks that were taken too late.
     pub(in crate::flow) missed: AtomicU64,
-    /// What the rings before the one in use have lost. Locked when another takes over, and by who looks.
-    pub(in crate::flow) past_lost: Mutex<Losses>,
-    /// Of the ring in use. Locked when that changes, and by who looks.
-    pub(in crate::flow) gauge: Mutex<LinkGauge>,
+    /// Locked when another ring takes over, and by who looks.
+    rings: Mutex<Rings>,
     /// Back-pressure, as of its last edge, and the strategy in force. Locked at edges, and by who looks.
     pub(in crate::flow) pressure: Mutex<(PressureStats, Strategy)>,
     /// What the sending end could not send any more when it went.
@@ -83,11 +83,36 @@ pub(in crate::flow) struct LinkCell {
     pub(in crate::flow) books: Mutex<LinkBooks>,
 }
 
+/// The rings of a link, for who looks. What was lost in them never grows less, whichever end goes on to the next one first.
+#[derive(Debug)]
+struct Rings {
+    /// The books of those that the receiving end has left.
+    past: EdgeSnapshot,
+    /// Of the one that it is at, and of those behind it: the sending end is at the last.
+    gauges: VecDeque<LinkGauge>,
+}
+
 impl LinkCell {
-    /// What was lost here, by cause: given up where it was full, or evicted.
+    fn rings(&self) -> MutexGuard<'_, Rings> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was lost here, by cause, as soon as it is: given up where it was full, or evicted.
     pub(in crate::flow) fn lost(&self) -> Losses {
-        let gauge = self.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        *self.past_lost.lock().unwrap_or_else(PoisonError::into_inner) + gauge.lost() + gauge.evicted()
+        let rings = self.rings();
+        let past = rings.past.lost + rings.past.evicted;
+        rings.gauges.iter().fold(past, |lost, gauge| lost + gauge.lost() + gauge.evicted())
+    }
+
+    /// How often a run of losses began here.
+    pub(in crate::flow) fn overruns(&self) -> u64 {
+        let rings = self.rings();
+        rings.past.overruns + rings.gauges.iter().map(LinkGauge::overruns).sum::<u64>()
+    }
+
+    /// Chunks in the ring that the sending end is at, and how many that holds.
+    pub(in crate::flow) fn fill(&self) -> (usize, usize) {
+        self.rings().gauges.back().map_or((0, 0), |gauge| (gauge.occupancy(), gauge.capacity()))
     }
 }
 
@@ -140,6 +165,8 @@ pub(in crate::flow) fn link(
     let ring = ring(config.packets, evicting)?;
     let controller = controller(config)?;
     let (successors_in, successors_out) = CircularBuffer::with_capacity(SUCCESSORS)?.split();
+    let mut gauges = VecDeque::with_capacity(1 + SUCCESSORS);
+    gauges.push_back(ring.gauge());
     let cell = Arc::new(LinkCell {
         names,
         sender: Wait::default(),
@@ -150,8 +177,7 @@ pub(in crate::flow) fn link(
         stalled: AtomicBool::new(false),
         taken: Tally::default(),
         missed: AtomicU64::new(0),
-        past_lost: Mutex::new(Losses::default()),
-        gauge: Mutex::new(ring.gauge()),
+        rings: Mutex::new(Rings { past: EdgeSnapshot::default(), gauges }),
         pressure: Mutex::new((PressureStats::default(), config.strategy)),
         unsent: Mutex::new(Vec::new()),
         books: Mutex::new(LinkBooks::default()),

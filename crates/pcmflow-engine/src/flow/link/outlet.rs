@@ -1,6 +1,7 @@
 //! The sending end of a link, with what is done when the link is full.
 
 use super::inlet::Ring;
+use super::losing::Losing;
 use super::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
 use crate::flow::edit::OutletChange;
 use crate::pressure::{
@@ -78,6 +79,7 @@ pub(in crate::flow) struct Outlet {
     held_up: bool,
     /// Since when that is so.
     stalled_since_ns: Option<u64>,
+    losing: Losing,
     /// Something was sent since the other end was notified.
     moved: bool,
     pub(in crate::flow) cell: Arc<LinkCell>,
@@ -116,6 +118,7 @@ impl Outlet {
             shut: false,
             held_up: false,
             stalled_since_ns: None,
+            losing: Losing::default(),
             moved: false,
             cell,
         })
@@ -131,6 +134,7 @@ impl Outlet {
             return;
         }
         self.sent = Timeline::starting_at(position);
+        self.losing.replace(position);
         // A join waits to know it, and may hold up those who would send something.
         self.moved = true;
     }
@@ -207,14 +211,18 @@ impl Outlet {
         self.held_since_ns.is_some_and(|since_ns| now_ns.saturating_sub(since_ns) >= HELD_NS_MAX)
     }
 
-    /// How much of the stream waits for room.
-    fn waits_ns(&self) -> u64 {
-        let first = self.queue.front().map(|packet| match packet {
+    /// Where what waits for room begins.
+    fn waits_from(&self) -> StreamPosition {
+        self.queue.front().map_or(self.sent.position(), |packet| match packet {
             Packet::Chunk(chunk) => chunk.position(),
             Packet::Mark(mark) => mark.position(),
             _ => StreamPosition::START,
-        });
-        let frames = first.map_or(Frames::ZERO, |first| self.sent.position() - first);
+        })
+    }
+
+    /// How much of the stream waits for room.
+    fn waits_ns(&self) -> u64 {
+        let frames = self.sent.position() - self.waits_from();
         let waits_ns = u128::from(frames.0) * u128::from(self.chunk_ns);
         waits_ns.checked_div(self.chunk_frames.into()).map_or(0, |ns| ns as u64)
     }
@@ -285,6 +293,7 @@ impl Outlet {
             if let Some(link) = &mut self.link {
                 link.give_up(gap.frames, gap.cause);
             }
+            self.losing.give_up(gap);
             return self.lose(gap);
         }
         self.sent.deliver(chunk.position(), chunk.span());
@@ -343,7 +352,10 @@ impl Outlet {
 
     /// Looks at the link, once a poll: who is slow, and what is to be done about it. Returns what changed.
     pub(in crate::flow) fn observe(&mut self, now_ns: u64) -> (Option<Edge>, Option<Change>) {
-        let pops = self.gauge.stats().pops;
+        let stats = self.gauge.stats();
+        let cell = &self.cell;
+        self.losing.look(&self.gauge, stats, || StreamPosition(cell.taken.read().position));
+        let pops = stats.pops;
         let (pops_before, since_ns) = self.window;
         let passed_ns = now_ns.saturating_sub(since_ns);
         if passed_ns >= RATE_WINDOW_NS || since_ns == 0 {
@@ -389,13 +401,22 @@ impl Outlet {
         let Ok(ring) = ring(self.config.packets, evicting) else { return };
         let gauge = ring.gauge();
         let (producer, consumer) = ring.split();
+        // Before the other end goes on: whoever looks finds the new one behind the old one.
+        let mut rings = self.cell.rings();
         // Where too many wait already, it is tried again with the next poll.
         if self.successors.push((consumer, gauge.clone())).is_ok() {
-            *self.cell.gauge.lock().unwrap_or_else(PoisonError::into_inner) = gauge.clone();
+            rings.gauges.push_back(gauge.clone());
+            drop(rings);
+            self.losing.replace(self.waits_from());
             (self.link, self.gauge, self.evicting) = (Some(producer), gauge, evicting);
             self.window = (0, 0);
             self.moved = true;
         }
+    }
+
+    /// A run of losses that began here since this was asked last, with what was lost from there on.
+    pub(in crate::flow) fn opened(&mut self) -> Option<Gap> {
+        self.losing.opened()
     }
 
     /// Chunks that wait, and that may.

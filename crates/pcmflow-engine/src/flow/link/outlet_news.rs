@@ -1,13 +1,15 @@
-//! What the sending end of a link tells of how full it is: both edges of back-pressure, what is done about it, and that a join's other
-//! input is too far behind.
+//! What the sending end of a link tells of how full it is: both edges of back-pressure, what is done about it, that it begins to lose,
+//! and that a join's other input is too far behind.
 
 use super::outlet::{Outlet, Stall};
 use crate::event::types::{
-    BackpressureCleared, BackpressureDetected, FailureKind, FlowRecovery, PipelineFailure, StrategyChanged,
+    BackpressureCleared, BackpressureDetected, FailureKind, FlowRecovery, GapOpened, PipelineFailure,
+    StrategyChanged,
 };
 use crate::pressure::{Change, Edge, Slow};
 use crate::task::Cx;
 use pcmflow_core::format::{Frames, StreamPosition};
+use pcmflow_core::ledger::Gap;
 use pcmflow_core::pressure::PressureEdge;
 
 /// Looks at the link, once a poll, and publishes what changed.
@@ -19,6 +21,10 @@ pub(in crate::flow) fn tell(outlet: &mut Outlet, now_ns: u64, cx: &mut Cx<'_>) {
     if let Some(Change { from, to, reason, .. }) = change {
         let pipeline = outlet.cell.names.pipeline;
         cx.publish(pipeline, &StrategyChanged { pipeline, from, to, reason });
+    }
+    if let Some(Gap { position, frames, cause }) = outlet.opened() {
+        let edge = outlet.cell.names.pipeline;
+        cx.publish(edge, &GapOpened { edge, position, frames, cause });
     }
     let (pipeline, module) = (outlet.cell.names.pipeline, outlet.cell.names.to);
     match outlet.stall(now_ns) {

@@ -1,6 +1,8 @@
 //! Who only looks for trouble finds what somebody finds who samples everything.
 
-use crate::event::{BusConfig, BusSnapshot, EventBus, NameId};
+use crate::Priority;
+use crate::event::types::GapOpened;
+use crate::event::{BusConfig, BusSnapshot, EventBus, NameId, Received};
 use crate::flow::{
     DataFlowCoordinator, FlowMonitor, Inflow, Inflowed, Node, NodeError, Out, PipelineConfig, Ports,
     Telemetry,
@@ -15,8 +17,8 @@ use pcmflow_core::health::HealthConfig;
 use pcmflow_core::ledger::{Gap, LossCause};
 use pcmflow_core::pool::{BufferRecyclingPool, Miss, PoolConfig};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 const MS: u64 = 1_000_000;
 const BLOCK: u64 = 480;
@@ -143,5 +145,80 @@ struct Apart(Spawner, Spawner);
 impl Place for Apart {
     fn place(&self, needs: Needs, task: Box<dyn Task>) -> Result<TaskHandle, SpawnError> {
         if needs.may_block { self.1.place(needs, task) } else { self.0.place(needs, task) }
+    }
+}
+
+/// A sink that writes down what is missing.
+struct Notes(Arc<Mutex<Vec<Gap>>>);
+
+impl Node for Notes {
+    fn chunk(&mut self, _: usize, _: AudioChunk, _: &mut Out<'_>) -> Result<(), NodeError> {
+        Ok(())
+    }
+
+    fn gap(&mut self, _: usize, gap: Gap, _: &mut Out<'_>) -> Result<(), NodeError> {
+        self.0.lock().unwrap().push(gap);
+        Ok(())
+    }
+}
+
+/// Whoever looks sees what a link loses while its consumer stands, and counts none of it again when that goes on.
+#[test]
+fn what_a_link_loses_is_counted_and_told_while_its_consumer_stands() {
+    for (_, strategy) in Strategy::ALL {
+        let (mut executor, spawner) = Executor::new(16).unwrap();
+        let (mut other, other_spawner) = Executor::new(16).unwrap();
+        let (bus, task) = EventBus::new(BusConfig::default());
+        spawner.spawn(Priority::Critical, Box::new(task)).unwrap();
+        executor.publish_by(bus.publisher(NameId::NONE).unwrap());
+        other.publish_by(bus.publisher(NameId::NONE).unwrap());
+        let clock = Arc::new(StepClock::default());
+        let pool = BufferRecyclingPool::new(PoolConfig::default()).unwrap();
+        let mut flow = DataFlowCoordinator::new(Apart(spawner, other_spawner), pool);
+        let mut opened = bus.subscribe::<GapOpened>(64).unwrap();
+        let pipeline_id = bus.names().id("in→out");
+        let meters = Some(HealthConfig::default());
+        flow.observe(Telemetry { bus, clock: clock.clone(), meters }).unwrap();
+        let (does, gaps) = (Arc::new(AtomicU64::new(Does::Gives as u64)), Arc::default());
+        let format = StreamFormat::new(48_000, 1).unwrap();
+        let source = Scripted(does, format, 0);
+        flow.add_source("in", Shape::new(format), true, Box::new(source)).unwrap();
+        let ports = Ports { may_block: true, ..Ports::sink(None) };
+        flow.add_node("out", ports, Box::new(Notes(Arc::clone(&gaps)))).unwrap();
+        flow.connect(PipelineConfig { strategy, ..PipelineConfig::new("in", "out") }).unwrap();
+        flow.add_node("other", Ports::sink(None), Box::new(Takes)).unwrap();
+        flow.connect(PipelineConfig::new("in", "other")).unwrap();
+        flow.start().unwrap();
+        let mut samples = FlowMonitor::new(100 * MS, Rule::defaults(), 0).unwrap();
+        let mut watches = FlowMonitor::new(100 * MS, Rule::defaults(), 0).unwrap();
+        let mut told = Vec::new();
+        for sink_runs in [false, true] {
+            let (mut last, until_ns) = (None, clock.now_ns() + 1_000 * MS);
+            while clock.now_ns() < until_ns {
+                while executor.run(&*clock) == Rest::No {}
+                while sink_runs && other.run(&*clock) == Rest::No {}
+                let now_ns = clock.now_ns();
+                if now_ns >= samples.due_ns() {
+                    last = Some(samples.sample(now_ns, &mut flow, &BTreeMap::new(), BusSnapshot::default()));
+                    watches.watch(now_ns, &mut flow);
+                }
+                clock.advance(5 * MS);
+            }
+            let link = last.unwrap().links.remove("in→out").unwrap();
+            assert!(link.lost.total() > Frames(50 * BLOCK), "{strategy}: {}", link.lost.total().0);
+            assert_eq!(link.flow.total.frames_dropped, link.lost.total().0, "{strategy}");
+            assert!(link.flow.last_10_s.overruns > 0 && link.flow.last_10_s.score < 70, "{strategy}");
+            for monitor in [&samples, &watches] {
+                let mut alerts = monitor.alerts.active();
+                assert!(alerts.any(|alert| (&*alert.rule, &*alert.subject) == ("loss", "link in→out")));
+            }
+            while let Some(Received::Event(event)) = opened.receive() {
+                assert_eq!((event.event.edge, sink_runs), (pipeline_id, false), "{strategy}");
+                told.push(event.event.position);
+            }
+        }
+        // The sink knows where it was.
+        let gaps = gaps.lock().unwrap();
+        assert_eq!(told, [gaps[0].position], "{strategy}");
     }
 }

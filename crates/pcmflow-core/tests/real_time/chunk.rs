@@ -121,6 +121,7 @@ fn evicting_link(pool: &BufferRecyclingPool) {
         }
     }
     assert_ne!(rt("LinkGauge::evicted", || gauge.evicted()).total(), Frames::ZERO);
+    assert_ne!(rt("LinkGauge::overruns", || gauge.overruns()), 0);
     rt("LinkGauge::stats", || gauge.stats());
     rt("ChunkConsumer::clear", || consumer.clear(LossCause::Shed, |_| {}));
     drop(producer);

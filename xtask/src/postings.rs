@@ -133,7 +133,7 @@ const POSTINGS: &[Posting] = &[
     engine(
         "frames that were never sent, taken as lost",
         "crates/pcmflow-engine/src/flow/link/inlet.rs",
-        "self.gap(held, pool, cx);",
+        "self.gap(held, pool);",
     ),
     engine(
         "frames that a link was given to send",

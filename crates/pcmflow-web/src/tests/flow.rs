@@ -107,7 +107,7 @@ fn the_console_and_the_configuration_answer() {
     );
     let now = json(&page.engine.configure(r#"{"set":{"alerts.hold_ms":50,"console.debug":true}}"#).unwrap());
     assert_eq!((&now["alerts"]["hold_ms"], &now["console"]["debug"]), (&50.into(), &true.into()));
-    let error = page.engine.configure(r#"{"set":{"audio.channels":1,"alerts.hold_ms":"x"}}"#).unwrap_err();
+    let error = page.engine.configure(r#"{"set":{"audio.channels":2,"alerts.hold_ms":"x"}}"#).unwrap_err();
     assert_eq!(error.what(), "config");
     assert!(
         error.to_string().contains("audio.channels can't change")

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 fn a_thread_pushes_while_the_engine_polls_and_every_frame_is_accounted_for() {
     let mut engine = WebEngine::open("{}").unwrap();
     let (mut now_ms, mut pushed) = (0.0, 0);
-    for round in 0..20 {
+    for round in 0..8 {
         let capture = engine.stream(&request(48_000, 2)).unwrap();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -26,7 +26,11 @@ fn a_thread_pushes_while_the_engine_polls_and_every_frame_is_accounted_for() {
                     }
                 }
             });
-            for _ in 0..200 {
+            // Else all may be over before the other thread runs at all.
+            while capture.pushed() == 0 {
+                std::thread::yield_now();
+            }
+            for _ in 0..10 {
                 now_ms += 1.0;
                 engine.poll(now_ms);
             }

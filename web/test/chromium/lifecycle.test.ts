@@ -188,8 +188,8 @@ describe.each([
   it('settings and the console answer while it runs, and nothing answers when it is closed', async () => {
     const run = await page.evaluate(async () => {
       const { flow, told } = await window.listenTo({ source: { kind: 'synthetic', loop: true } });
-      const config = await flow.setConfig({ 'flow.latency_ms_max': 41 });
-      const wrong = await flow.setConfig({ 'flow.latency_ms_max': 0 }).catch((error: Error) => error.message);
+      const config = await flow.setConfig({ 'metrics.sample_ms': 41 });
+      const wrong = await flow.setConfig({ 'metrics.sample_ms': 0 }).catch((error: Error) => error.message);
       const help = await flow.command('help');
       const json = await flow.command('buffer-metrics', { json: true });
       const [first, second] = await Promise.all([flow.close(), flow.close()]);
@@ -197,8 +197,8 @@ describe.each([
       const again = await flow.reconnect().catch((error: { code: string }) => error.code);
       return { config, wrong, help, json, first, second, after, again, told, state: flow.state };
     });
-    expect(run.config).toMatchObject({ flow: { latency_ms_max: 41 } });
-    expect(run.wrong).toMatch(/latency_ms_max/);
+    expect(run.config).toMatchObject({ metrics: { sample_ms: 41 } });
+    expect(run.wrong).toMatch(/sample_ms/);
     expect(run.help).toMatchObject({ ok: true, text: expect.stringContaining('buffer-status') });
     expect(run.json).toMatchObject({ ok: true, answer: expect.any(Object) });
     expect(run.first!.ledger.unaccounted).toBe(0);

@@ -140,9 +140,9 @@ describe.each(['shared', 'plain'] as const)('the %s build', (mode) => {
     expect(engine.command('buffer-status', false)).toMatchObject({ ok: true, text: expect.stringContaining('pitch') });
     expect(engine.command('buffer-status', true)).toMatchObject({ ok: true, answer: expect.any(Object) });
     expect(engine.command('bufer-status', false)).toMatchObject({ ok: false, text: expect.stringContaining('buffer-status') });
-    expect(engine.config({ 'flow.latency_ms_max': 40 })).toMatchObject({ flow: { latency_ms_max: 40 } });
-    expect(() => engine.config({ 'flow.latency_ms_max': 0 })).toThrow(/latency_ms_max/);
-    expect(engine.config({})).toMatchObject({ flow: { latency_ms_max: 40 } });
+    expect(engine.config({ 'metrics.sample_ms': 40 })).toMatchObject({ metrics: { sample_ms: 40 } });
+    expect(() => engine.config({ 'metrics.sample_ms': 0 })).toThrow(/sample_ms/);
+    expect(engine.config({})).toMatchObject({ metrics: { sample_ms: 40 } });
     expect(() => engine.command('x'.repeat(1 << 24), false)).toThrow(/too long/);
     expect(engine.close()).toMatchObject({ unaccounted: 0 });
   });

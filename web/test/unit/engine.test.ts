@@ -115,7 +115,7 @@ describe.each(['shared', 'plain'] as const)('the %s build', (mode) => {
     const second = new Player(engine, { rate_hz: 44_100, channels: 1, quantum: 128 }, 3000);
     second.play(1, tone(330));
     const books = engine.close();
-    expect(cents(330, second.pitches.at(-1)!.hz!)).toBeCloseTo(0, 0);
+    expect(Math.abs(cents(330, second.pitches.at(-1)!.hz!))).toBeLessThan(1);
     expect(books).toMatchObject({ unaccounted: 0, is_over: true });
     expect(books.sinks['pitch']!.delivered).toBe(first.frames + second.frames);
   });

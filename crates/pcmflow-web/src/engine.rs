@@ -10,12 +10,12 @@ use crate::input::SharedStreams;
 use crate::messages::{Closed, InputNow, Line, Now, Open, Set, StreamRequest, read, write};
 use crate::{INPUT, SINKS, WebError};
 use pcmflow::core::block::BlockSize;
-use pcmflow::core::format::{ChannelCount, Frames, StreamFormat};
-use pcmflow::core::pool::{BufferRecyclingPool, ClassConfig, PoolConfig};
+use pcmflow::core::format::{Frames, StreamFormat};
+use pcmflow::core::pool::BufferRecyclingPool;
 use pcmflow::engine::Priority;
 use pcmflow::engine::config::{AudioConfig, Config};
 use pcmflow::engine::console;
-use pcmflow::engine::event::{BusConfig, EventBus, Filter, Received, Record, Subscription};
+use pcmflow::engine::event::{EventBus, Filter, Received, Record, Subscription};
 use pcmflow::engine::flow::{DataFlowCoordinator, FlowBooks, PipelineConfig, Ports, StreamInflow};
 use pcmflow::engine::metrics::LedgerSnapshot;
 use pcmflow::engine::session::Session;
@@ -80,10 +80,10 @@ impl WebEngine {
         let clock = Arc::new(StepClock::default());
         clock.set(ns(open.now_ms));
         let (mut executor, spawner) = Executor::new(TASKS_MAX)?;
-        let (bus, task) = EventBus::new(bus(&config));
+        let (bus, task) = EventBus::new(config.events.bus());
         spawner.spawn(Priority::Critical, Box::new(task))?;
         executor.publish_by(bus.publisher(bus.names().id("worker"))?);
-        let flow = DataFlowCoordinator::new(spawner, BufferRecyclingPool::new(pool(&config, block))?);
+        let flow = DataFlowCoordinator::new(spawner, BufferRecyclingPool::new(config.memory.pool())?);
         let events = usize::try_from(config.events.subscriber_events).unwrap_or(1 << 16);
         let records = bus.subscribe_to(Filter::default(), events)?;
         let session = Session::new(flow, bus, clock.clone(), config)?;
@@ -286,26 +286,4 @@ fn ns(ms: f64) -> u64 {
 fn block(audio: &AudioConfig) -> Result<BlockSize, WebError> {
     // What the configuration allows the profile does; it is said in the configuration's words before.
     BlockSize::new(Frames(audio.block_frames)).map_err(|error| WebError::Block { error })
-}
-
-/// The pool of the configuration, with larger classes for as many channels as a stream may have.
-fn pool(config: &Config, block: BlockSize) -> PoolConfig {
-    let mut pool = config.memory.pool();
-    let wanted = block.frames().samples(ChannelCount::MAX);
-    let largest = pool.classes.iter().map(|class| class.samples).max().unwrap_or(1);
-    let larger = std::iter::successors(Some(largest.next_power_of_two()), |samples| samples.checked_mul(2));
-    let larger = larger.filter(|samples| *samples > largest).take_while(|samples| *samples / 2 < wanted);
-    for samples in larger.take(PoolConfig::CLASSES_MAX.saturating_sub(pool.classes.len())) {
-        pool.classes.push(ClassConfig { samples, buffers_max: 64, buffers_prewarm: 0 });
-    }
-    pool
-}
-
-fn bus(config: &Config) -> BusConfig {
-    let events = &config.events;
-    // What 32 bits can't count no key allows.
-    let records = |records: u64| usize::try_from(records).unwrap_or(65_536);
-    let publisher_events =
-        [records(events.critical_records), records(events.high_records), records(events.normal_records)];
-    BusConfig { publisher_events, ..BusConfig::default() }
 }

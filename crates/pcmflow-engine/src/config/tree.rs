@@ -4,6 +4,7 @@ use super::Allowed;
 use super::key::define;
 use super::value::{Leaf, OVERFLOWS, PRIORITIES, PROFILES, STRATEGIES};
 use crate::Priority;
+use crate::event::BusConfig;
 use crate::pressure::Strategy;
 use pcmflow_core::block::{BufferConstants, Profile};
 use pcmflow_core::format::{ChannelCount, SampleRate};
@@ -128,6 +129,19 @@ define! {
 
 /// Chunks of so many samples are served, whatever classes are configured: 65536 frames of 64 channels.
 const CHUNK_SAMPLES: usize = 1 << 22;
+
+impl EventsConfig {
+    /// What the bus is to be made of.
+    ///
+    /// Not RT-safe: meant for set-up.
+    pub fn bus(&self) -> BusConfig {
+        // What 32 bits can't count no key allows.
+        let records = |records: u64| usize::try_from(records).unwrap_or(65_536);
+        let publisher_events =
+            [records(self.critical_records), records(self.high_records), records(self.normal_records)];
+        BusConfig { publisher_events, ..BusConfig::default() }
+    }
+}
 
 impl MemoryConfig {
     /// What the pool is to be made of.

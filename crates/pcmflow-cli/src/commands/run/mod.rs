@@ -17,8 +17,6 @@ use console::{LINES_WAITING, Lines, Voice};
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
 use pcmflow::core::pool::{BufferRecyclingPool, PoolMetrics};
-use pcmflow::engine::config::Config;
-use pcmflow::engine::event::BusConfig;
 use pcmflow::engine::flow::{DataFlowCoordinator, FlowStatus, Passed, State};
 use pcmflow::engine::platform::PlatformModule;
 use pcmflow::engine::session::{InputState, InputStatus, Session};
@@ -130,7 +128,8 @@ impl Running {
         found.probe();
         let scheduling = Scheduling::of(written, &plan, &found.current().unwrap_or_default());
         let Scheduling { shared, real_time, .. } = scheduling;
-        let threads = ThreadsConfig { shared, real_time, bus: bus(config), ..ThreadsConfig::default() };
+        let threads =
+            ThreadsConfig { shared, real_time, bus: config.events.bus(), ..ThreadsConfig::default() };
         let threads = Threads::start(threads, clock)?;
         let pool = BufferRecyclingPool::with_memory(config.memory.pool(), &PageMemory)?;
         let flow = DataFlowCoordinator::new(threads.clone(), pool);
@@ -351,14 +350,4 @@ impl Running {
 /// Where frames end.
 fn sinks(written: &Written) -> impl Iterator<Item = &FlowNode> {
     written.file.nodes.iter().filter(|node| matches!(node.kind.role, Role::Consumer | Role::Sink))
-}
-
-/// The bus as the configuration has it.
-fn bus(config: &Config) -> BusConfig {
-    let events = &config.events;
-    // What 32 bits can't count no key allows.
-    let records = |records: u64| usize::try_from(records).unwrap_or(65_536);
-    let publisher_events =
-        [records(events.critical_records), records(events.high_records), records(events.normal_records)];
-    BusConfig { publisher_events, ..BusConfig::default() }
 }

@@ -1,6 +1,6 @@
 /** The Worker's service on the real engine, with the worklet's sinks at the other end of a real port. In Node, without audio. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EngineReport } from '../../src/events.js';
 import type { Mode } from '../../src/modes.js';
 import type { Calls, FromWorker, Request } from '../../src/protocol.js';
@@ -19,6 +19,8 @@ class Rig {
   readonly reports: EngineReport[] = [];
   readonly service: Service;
   frames = 0;
+  /** Buffers that came back from the Worker. */
+  home = 0;
   sink!: Sink;
   #port!: MessagePort;
   #ids = 0;
@@ -53,6 +55,7 @@ class Rig {
     await this.call('port', { port: port2 });
     this.sink =
       memory === null || thread === null ? new BatchSink(port1, format) : new SharedSink({ module, memory, place, thread }, format);
+    port1.addEventListener('message', () => (this.home += 1));
   }
 
   push(quanta: number, hz = 440): void {
@@ -137,9 +140,11 @@ describe('batches that a hanging Worker does not take', () => {
     rig = new Rig('plain');
     await rig.begin();
     await rig.play(80);
+    // A batch that the Worker has not taken yet holds a buffer.
+    await vi.waitFor(() => expect(rig.home).toBe(10), { timeout: 5_000 });
     // Nothing comes back meanwhile: 16 buffers fill, five batches are lost.
     rig.push(8 * 21);
-    await sleep(20);
+    await vi.waitFor(() => expect(rig.home).toBe(26), { timeout: 5_000 });
     await rig.play(80);
     const { buffers, frames_astray, boundary } = await rig.call('snapshot', null);
     expect(frames_astray).toBe(0);

@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A leap of the audio time that is longer is none: the time was wrong.
 const LEAP_SECONDS_MAX: f64 = 600.0;
+/// The frames that a context renders at once. Where batches of them are pushed, single ones may be missing all the same.
+const RENDERED: usize = 128;
 
 /// Where captured quanta enter the engine.
 ///
@@ -153,7 +155,8 @@ impl Capture {
     /// Takes the first `frames` frames of the planes, of which the first was captured at `audio_ms` of the audio context. Returns how
     /// many have found room in the ring; what has not is lost, and counted there. 0 where the stream is over.
     ///
-    /// More frames than a quantum have not come: those beyond it are lost, too.
+    /// More frames than a quantum have not come: those beyond it are lost, too. No frames only tell the time: what is missing up to
+    /// it is posted, where nothing follows that would show it.
     ///
     /// RT-safe: wait-free, no allocation. One thread at a time: another one's quantum is refused.
     pub fn push(&self, frames: u32, audio_ms: f64) -> u32 {
@@ -196,8 +199,9 @@ impl Capture {
         let first = audio_ns(audio_ms).map(|_| audio_ms * rate_hz / 1e3);
         if let (Some(first), Some(next)) = (first, audio.next) {
             let leap = first - next;
-            // Contexts render whole quanta; less is a rounding, or a clock that is none.
-            if leap >= (self.quantum as f64 / 2.0).max(1.0) && leap <= LEAP_SECONDS_MAX * rate_hz {
+            // Contexts render whole quanta; less than half of one is a rounding, or a clock that is none.
+            let least = (self.quantum.min(RENDERED) as f64 / 2.0).max(1.0);
+            if leap >= least && leap <= LEAP_SECONDS_MAX * rate_hz {
                 let missed = Frames((leap + 0.5) as u64);
                 self.missed.store(self.missed.load(Ordering::Relaxed) + missed.0, Ordering::Relaxed);
                 audio.writer.give_up(missed, LossCause::Device);

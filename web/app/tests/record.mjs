@@ -158,7 +158,7 @@ function take(text) {
   else answers.push({ line: question, answer: line });
   if (question !== 'config show') return;
   const keys = line.rows.map((row) => `config get ${row.key}`);
-  const more = ['pool status', 'bufer-status', 'config set flow.latency_ms_max 40', 'config get flow.latency_ms_max', 'config set flow.latency_ms_max 0'];
+  const more = ['pool status', 'bufer-status', 'config set alerts.latency_ms_on 40', 'config get alerts.latency_ms_on', 'config set alerts.latency_ms_on 0'];
   [...keys, ...more].forEach(ask);
 }
 

@@ -11,4 +11,17 @@ async function listenTo(options) {
   return { flow, told };
 }
 
-Object.assign(window, { pcmflow, listenTo });
+/** A context whose worklets are counted by the test itself; `counted` answers what it has counted. */
+async function countingContext() {
+  const context = new AudioContext({ latencyHint: 'interactive' });
+  await context.audioWorklet.addModule('/page/counter.js');
+  const counter = new AudioWorkletNode(context, 'counter');
+  const counted = () =>
+    new Promise((resolve) => {
+      counter.port.onmessage = ({ data }) => resolve(data);
+      counter.port.postMessage('how many?');
+    });
+  return { context, counted };
+}
+
+Object.assign(window, { pcmflow, listenTo, countingContext });

@@ -46,6 +46,47 @@ fn quanta_that_never_came_are_seen_by_the_audio_time() {
 }
 
 #[test]
+fn quanta_missing_between_batches_are_seen() {
+    let mut engine = WebEngine::open(r#"{"now_ms":0}"#).unwrap();
+    let capture = engine.stream(r#"{"rate_hz":48000,"channels":1,"quantum":1024}"#).unwrap();
+    let ms = |frame: u32| f64::from(frame) / 48.0;
+    assert_eq!(capture.push(1_024, 0.0), 1_024);
+    // One quantum of a worklet less: an eighth of what is pushed at once.
+    assert_eq!(capture.push(1_024, ms(1_024 + 128)), 1_024);
+    // 63 frames are a clock's error, 64 are not: half of a worklet's quantum.
+    assert_eq!(capture.push(1_024, ms(2_176 + 63)), 1_024);
+    assert_eq!(capture.missed(), 128);
+    assert_eq!(capture.push(1_024, ms(3_263 + 64)), 1_024);
+    assert_eq!(capture.missed(), 192);
+    engine.poll(200.0);
+    let books = json(&engine.close());
+    let pitch = &books["sinks"]["pitch"];
+    assert_eq!((&pitch["frames_in"], &pitch["dropped"]["device"]), (&(4_096 + 192).into(), &192.into()), "{books}");
+    assert_eq!(books["unaccounted"], 0);
+}
+
+#[test]
+fn a_push_of_no_frames_tells_of_what_is_missing_at_the_end() {
+    let mut page = Page::open("{}", 48_000, 1);
+    page.run(100, sine(440.0, 48_000));
+    let end_ms = (page.frames + 5 * QUANTUM as u64) as f64 / 48.0;
+    assert_eq!(page.capture.push(0, end_ms), 0);
+    assert_eq!(page.capture.push(0, end_ms), 0, "told once");
+    assert_eq!((page.capture.pushed(), page.capture.missed()), (100 * 128, 5 * 128));
+    page.engine.stream_end();
+    page.poll(page.now_ms + 20.0);
+    let gap = page.named("gap_opened")[0].clone();
+    assert_eq!(
+        (&gap["fields"]["position"], &gap["fields"]["frames"], &gap["fields"]["cause"]),
+        (&(100 * 128).into(), &(5 * 128).into(), &"device".into())
+    );
+    let books = json(&page.engine.close());
+    let pitch = &books["sinks"]["pitch"];
+    assert_eq!((&pitch["frames_in"], &pitch["dropped"]["device"]), (&(105 * 128).into(), &(5 * 128).into()), "{books}");
+    assert_eq!(books["unaccounted"], 0);
+}
+
+#[test]
 fn times_that_are_none_lose_nothing() {
     let mut page = Page::open("{}", 48_000, 1);
     for audio_ms in [0.0, f64::NAN, f64::INFINITY, -1.0, 1e30, 5_000.0, 4_000.0, 1e11, 0.0] {

@@ -168,20 +168,20 @@ describe('a person', () => {
     const { page } = await visit(browser, url, { viewport: DESKTOP });
     await play(page);
     await page.getByText('What can change while it runs').click();
-    const latency = page.getByLabel('latency (ms) max');
+    const latency = page.getByLabel('latency (ms) on');
     expect(await latency.inputValue()).toBe('30');
     await latency.fill('40');
     await latency.press('Enter');
-    await page.getByText('flow.latency_ms_max is 40').waitFor();
+    await page.getByText('alerts.latency_ms_on is 40').waitFor();
     expect(await latency.inputValue()).toBe('40');
     await latency.fill('0');
     await latency.press('Enter');
-    await page.locator('#setting-flow-latency_ms_max-trouble').filter({ hasText: '1 to 10000' }).waitFor();
+    await page.locator('#setting-alerts-latency_ms_on-trouble').filter({ hasText: '1 to 10000' }).waitFor();
     expect(await latency.getAttribute('aria-invalid')).toBe('true');
     const sent = await page.evaluate(() => (globalThis as unknown as { recorded: { lines: string[] } }).recorded.lines);
     expect(sent.filter((line) => line.startsWith('config set'))).toEqual([
-      'config set flow.latency_ms_max 40',
-      'config set flow.latency_ms_max 0',
+      'config set alerts.latency_ms_on 40',
+      'config set alerts.latency_ms_on 0',
     ]);
     await page.context().close();
   });

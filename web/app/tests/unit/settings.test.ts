@@ -15,10 +15,10 @@ describe('settings', () => {
   it('reads every key that is shown, and leaves out what is refused', async () => {
     const asked: string[] = [];
     const answers: Record<string, Answer> = {
-      'config show': { ok: true, rows: [{ key: 'flow.latency_ms_max' }, { key: 'gone.away' }] },
-      'config get flow.latency_ms_max': {
+      'config show': { ok: true, rows: [{ key: 'alerts.latency_ms_on' }, { key: 'gone.away' }] },
+      'config get alerts.latency_ms_on': {
         ok: true,
-        rows: [{ key: 'flow.latency_ms_max', value: 30, from: 'default', allowed: '1 to 10000', live: true, meaning: 'How old.' }],
+        rows: [{ key: 'alerts.latency_ms_on', value: 30, from: 'default', allowed: '1 to 10000', live: true, meaning: 'Wrong from here on.' }],
       },
     };
     const settings = await readSettings(async (line) => {
@@ -27,7 +27,7 @@ describe('settings', () => {
     });
     expect(asked).toContain('config get gone.away');
     expect(settings).toHaveLength(1);
-    expect(settings[0]).toMatchObject({ key: 'flow.latency_ms_max', value: 30, live: true, allowed: { kind: 'number' } });
+    expect(settings[0]).toMatchObject({ key: 'alerts.latency_ms_on', value: 30, live: true, allowed: { kind: 'number' } });
   });
 
   it('is none where the engine refuses', () => {

@@ -4,7 +4,7 @@
  */
 import { HEAD, JsBufferPool, type BufferStates } from './buffer-ref.js';
 import type { Engine } from './engine.js';
-import { BUFFERS_MAX, type StreamFormat, type StreamPlace, type WorkletEnd, type WorkletFigures } from './protocol.js';
+import { buffersMax, type StreamFormat, type StreamPlace, type WorkletEnd, type WorkletFigures } from './protocol.js';
 
 /** What the worklet sends to the Worker. */
 export type FromWorklet = ArrayBuffer | WorkletEnd;
@@ -34,10 +34,11 @@ export class Intake {
     this.#hasEnded = false;
     if (!batched) return;
     const before = this.#pool?.format;
-    if (before?.channels !== format.channels || before.capacityFrames !== format.quantum) {
+    const limit = buffersMax(format);
+    if (before?.channels !== format.channels || before.capacityFrames !== format.quantum || this.#pool?.limit !== limit) {
       const { channels, quantum: capacityFrames } = format;
       const counts = this.engine.bridge.counts;
-      this.#pool = new JsBufferPool({ sample: 'f32', layout: 'planar', channels, capacityFrames }, BUFFERS_MAX, counts);
+      this.#pool = new JsBufferPool({ sample: 'f32', layout: 'planar', channels, capacityFrames }, limit, counts);
     }
   }
 

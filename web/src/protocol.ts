@@ -182,8 +182,10 @@ export interface WorkletEnd extends WorkletFigures {
   readonly untold: { readonly frames: number; readonly endMs: number } | null;
 }
 
-/** Buffers that may be on their way in plain mode: as much as the default ring holds (200 ms) and a few for the way. */
-export const BUFFERS_MAX = 16;
+/** Buffers that may be on their way in plain mode: as much as the default ring holds (200 ms), whatever the rate, and a few for the way. */
+export function buffersMax({ rate_hz, quantum }: StreamFormat): number {
+  return Math.max(16, Math.ceil((0.2 * rate_hz) / quantum) + 6);
+}
 
 /** Buffers that are made before the stream begins. */
 export const BUFFERS_PREWARMED = 4;

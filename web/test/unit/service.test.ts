@@ -15,6 +15,7 @@ const QUANTUM = 128;
 
 /** A Worker with its page, and an audio thread that the test plays. */
 class Rig {
+  rate = RATE;
   readonly said: FromWorker[] = [];
   readonly reports: EngineReport[] = [];
   readonly service: Service;
@@ -48,7 +49,7 @@ class Rig {
     const { module, memory } = await compiled(this.mode, bytes);
     const wake = memory === null ? null : new SharedArrayBuffer(4);
     await this.call('start', { mode: this.mode, module, memory, wake, config: {}, pageTimeOrigin: performance.timeOrigin });
-    const format = { rate_hz: RATE, channels: 1, quantum: this.mode === 'shared' ? QUANTUM : 8 * QUANTUM };
+    const format = { rate_hz: this.rate, channels: 1, quantum: this.mode === 'shared' ? QUANTUM : 8 * QUANTUM };
     const { place, thread } = await this.call('stream', format);
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
@@ -61,7 +62,7 @@ class Rig {
   push(quanta: number, hz = 440): void {
     for (let n = 0; n < quanta; n += 1) {
       const samples = Float32Array.from({ length: QUANTUM }, (_, frame) => 0.5 * Math.sin((2 * Math.PI * hz * (this.frames + frame)) / RATE));
-      this.sink.push([samples], QUANTUM, (this.frames / RATE) * 1000);
+      this.sink.push([samples], QUANTUM, (this.frames / this.rate) * 1000);
       this.frames += QUANTUM;
     }
   }
@@ -154,6 +155,17 @@ describe('batches that a hanging Worker does not take', () => {
     const { worklet, ledger } = await rig.call('close', null);
     expect(worklet).toEqual({ frames: 328 * 128, lost: 5 * 1024 });
     expect(ledger.sinks['pitch']).toMatchObject({ frames_in: 328 * 128, dropped: { device: 5 * 1024 }, unaccounted: 0 });
+  });
+
+  it('are none within 200 ms, whatever the rate', async () => {
+    rig = new Rig('plain');
+    rig.rate = 384_000;
+    await rig.begin();
+    rig.push(75 * 8);
+    rig.end();
+    const { worklet, frames_astray } = await rig.call('close', null);
+    expect(worklet).toEqual({ frames: 75 * 1024, lost: 0 });
+    expect(frames_astray).toBe(0);
   });
 
   it('are not forgotten when they are the last', async () => {

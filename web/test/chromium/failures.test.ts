@@ -47,6 +47,9 @@ function attempt(page: Page, options: Record<string, unknown>): Promise<Refused>
   }, options);
 }
 
+/** A Worker that was ended is gone at once for the page; the browser says so a moment later. */
+const noWorkers = (page: Page): Promise<void> => expect.poll(() => page.workers().length).toBe(0);
+
 const synthetic = { kind: 'synthetic' };
 
 describe('is told, and leaves nothing', () => {
@@ -69,7 +72,7 @@ describe('is told, and leaves nothing', () => {
     const refused = await attempt(page, options);
     expect(refused.message).toMatch(message);
     expect(refused).toMatchObject({ name: 'PcmflowError', code, retriable: true, contexts: ['closed'] });
-    expect(page.workers()).toEqual([]);
+    await noWorkers(page);
     await page.close();
   });
 
@@ -80,7 +83,7 @@ describe('is told, and leaves nothing', () => {
       const refused = await attempt(page, { source: { kind: 'microphone' } });
       expect(refused).toMatchObject({ code: 'permission', contexts: ['closed'] });
       expect(refused.message).toMatch(/allow it in the browser's settings/);
-      expect(page.workers()).toEqual([]);
+      await noWorkers(page);
     } finally {
       await strict.close();
     }

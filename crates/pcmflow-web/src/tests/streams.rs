@@ -61,7 +61,11 @@ fn quanta_missing_between_batches_are_seen() {
     engine.poll(200.0);
     let books = json(&engine.close());
     let pitch = &books["sinks"]["pitch"];
-    assert_eq!((&pitch["frames_in"], &pitch["dropped"]["device"]), (&(4_096 + 192).into(), &192.into()), "{books}");
+    assert_eq!(
+        (&pitch["frames_in"], &pitch["dropped"]["device"]),
+        (&(4_096 + 192).into(), &192.into()),
+        "{books}"
+    );
     assert_eq!(books["unaccounted"], 0);
 }
 
@@ -82,7 +86,11 @@ fn a_push_of_no_frames_tells_of_what_is_missing_at_the_end() {
     );
     let books = json(&page.engine.close());
     let pitch = &books["sinks"]["pitch"];
-    assert_eq!((&pitch["frames_in"], &pitch["dropped"]["device"]), (&(105 * 128).into(), &(5 * 128).into()), "{books}");
+    assert_eq!(
+        (&pitch["frames_in"], &pitch["dropped"]["device"]),
+        (&(105 * 128).into(), &(5 * 128).into()),
+        "{books}"
+    );
     assert_eq!(books["unaccounted"], 0);
 }
 

@@ -16,6 +16,7 @@ use pcmflow::core::ledger::LossCause;
 use pcmflow::core::stream::{Overflow, StreamConfig, StreamGauge, StreamReader, StreamWriter, stream};
 use pcmflow::engine::task::StepClock;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -39,7 +40,7 @@ const RENDERED: usize = 128;
 /// ```
 pub struct Capture {
     format: StreamFormat,
-    quantum: usize,
+    quantum: NonZeroUsize,
     /// Of the ring.
     capacity: Frames,
     /// The planes, one behind the other, `quantum` samples each, as bits. Words of their own, since whoever fills them stands outside of
@@ -86,9 +87,10 @@ impl Capture {
         overflow: Overflow,
         clock: Arc<StepClock>,
     ) -> Result<Made, WebError> {
-        if quantum == 0 || quantum > Self::QUANTUM_MAX {
+        let (Some(samples_each), true) = (NonZeroUsize::new(quantum as usize), quantum <= Self::QUANTUM_MAX)
+        else {
             return Err(WebError::Quantum { quantum });
-        }
+        };
         let capacity = capacity.max(Frames(2 * u64::from(quantum)));
         let bytes = capacity.0.saturating_mul((format.channels.get() * size_of::<f32>()) as u64);
         if bytes > Self::RING_BYTES_MAX {
@@ -97,8 +99,7 @@ impl Capture {
         }
         let config = StreamConfig { format, capacity, quantum: Frames(quantum.into()), overflow };
         let (writer, reader, gauge) = stream(config)?;
-        let quantum = quantum as usize;
-        let samples = quantum * format.channels.get();
+        let samples = samples_each.get() * format.channels.get();
         // A cut every quarter of a second: what the books say while frames move.
         let cut_every = Frames(u64::from(format.rate.hz()) / 4);
         let audio = Audio {
@@ -111,7 +112,7 @@ impl Capture {
         };
         let capture = Self {
             format,
-            quantum,
+            quantum: samples_each,
             capacity: gauge.capacity(),
             planes: (0..samples).map(|_| AtomicU32::new(0)).collect(),
             audio: Gate::new(audio),
@@ -140,7 +141,7 @@ impl Capture {
     ///
     /// RT-safe: wait-free, no allocation.
     pub fn plane(&self, channel: usize) -> Option<&[AtomicU32]> {
-        self.planes.chunks_exact(self.quantum).nth(channel)
+        self.planes.chunks_exact(self.quantum.get()).nth(channel)
     }
 
     /// Puts samples at the start of a channel's plane, as whoever captures does. Those beyond the quantum are left out.
@@ -166,10 +167,10 @@ impl Capture {
 
     fn write(&self, audio: &mut Audio, frames: u32, audio_ms: f64) -> u32 {
         let offered = Frames(frames.into());
-        let frames = (frames as usize).min(self.quantum);
+        let frames = (frames as usize).min(self.quantum.get());
         self.leap(audio, audio_ms, offered);
         let channels = self.format.channels.get();
-        for (channel, plane) in self.planes.chunks_exact(self.quantum).enumerate() {
+        for (channel, plane) in self.planes.chunks_exact(self.quantum.get()).enumerate() {
             let column = audio.interleaved.iter_mut().skip(channel).step_by(channels);
             for (sample, word) in column.zip(plane.iter().take(frames)) {
                 let bits = word.load(Ordering::Relaxed);
@@ -200,7 +201,7 @@ impl Capture {
         if let (Some(first), Some(next)) = (first, audio.next) {
             let leap = first - next;
             // Contexts render whole quanta; less than half of one is a rounding, or a clock that is none.
-            let least = (self.quantum.min(RENDERED) as f64 / 2.0).max(1.0);
+            let least = (self.quantum.get().min(RENDERED) as f64 / 2.0).max(1.0);
             if leap >= least && leap <= LEAP_SECONDS_MAX * rate_hz {
                 let missed = Frames((leap + 0.5) as u64);
                 self.missed.store(self.missed.load(Ordering::Relaxed) + missed.0, Ordering::Relaxed);

@@ -1,14 +1,17 @@
 //! `cargo xtask web`: the engine as WebAssembly, in both builds, into `web/dist/`.
 //!
 //! `pcmflow.shared.wasm` takes its memory from the host, which shares it between a Worker and an AudioWorklet. `pcmflow.plain.wasm` has
-//! its own. Both are checked: what they import and export, and that a thread's variables fit the room that the module gives them.
+//! its own. Both are checked: what they import and export, that a thread's variables fit the room that the module gives them, and that
+//! nothing the audio thread calls can come to what it must not do.
 
+mod calls;
 mod module;
 pub(crate) mod toolchain;
 
 use crate::options::Options;
 use crate::steps::{cargo, line, root, run};
 use crate::{Failure, Outcome, setup};
+use calls::Calls;
 use module::{Expected, Module};
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,6 +24,9 @@ const MEMORY_BYTES_MAX: u64 = 256 << 20;
 /// What the worklet needs beside the memory: its own stack and its own variables.
 const THREAD_EXPORTS: [&str; 5] =
     ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base", "__stack_pointer"];
+
+/// What the audio thread calls in either build.
+const AUDIO_EXPORTS: [&str; 2] = ["pcmflow_push", "pcmflow_pushed"];
 
 /// One of the two modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +65,20 @@ impl Build {
     }
 
     fn command(self, builder: Option<&Builder>) -> Command {
-        let arguments =
-            ["build", "--quiet", "--profile", "web", "--package", "pcmflow-web", "--lib", "--target", TARGET];
+        // `cargo build` would make the crate's `rlib` with it, and cargo optimises across crates only where all that it makes is linked.
+        let arguments = [
+            "rustc",
+            "--quiet",
+            "--profile",
+            "web",
+            "--package",
+            "pcmflow-web",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+            "--target",
+            TARGET,
+        ];
         let mut command = match builder {
             Some(builder) => builder.cargo(&arguments),
             None => cargo(&arguments),
@@ -99,6 +117,13 @@ fn made(build: Build, builder: Option<&Builder>) -> Result<(), Failure> {
     let bytes = std::fs::read(&built).map_err(read)?;
     let module = Module::read(&bytes)?;
     module.check(&build.expected())?;
+    let calls = Calls::read(&bytes)?;
+    for export in AUDIO_EXPORTS {
+        let reached = calls.check(export)?;
+        println!(
+            "web: {export} can come to {reached} functions; none allocates, frees, panics, waits or wakes"
+        );
+    }
     let folder = root().join("web/dist");
     let to = folder.join(format!("pcmflow.{}.wasm", build.name()));
     let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&to, module.without_names()));

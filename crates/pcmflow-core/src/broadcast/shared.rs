@@ -7,6 +7,7 @@ use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::num::NonZeroUsize;
 
 /// Bytes of a word.
 const WORD: usize = size_of::<u64>();
@@ -37,7 +38,7 @@ pub(super) struct Shared<T> {
     /// Items that the words hold, less one; a power of two less one.
     mask: u64,
     /// Items of a frame: written, read and lost together.
-    pub(super) frame: usize,
+    pub(super) frame: NonZeroUsize,
     /// Items of the whole frames that the words hold.
     pub(super) capacity: u64,
     items: PhantomData<T>,
@@ -51,9 +52,9 @@ impl<T: Plain> Shared<T> {
     };
 
     pub(super) fn new(frames: usize, frame: usize) -> Result<Self, RingError> {
-        if frames == 0 || frame == 0 {
+        let (false, Some(frame_items)) = (frames == 0, NonZeroUsize::new(frame)) else {
             return Err(RingError::Empty);
-        }
+        };
         let too_large =
             RingError::TooLarge { items: frames, bytes_each: frame.saturating_mul(size_of::<T>()) };
         let items = frames.checked_mul(frame).and_then(usize::checked_next_power_of_two).ok_or(too_large)?;
@@ -76,7 +77,7 @@ impl<T: Plain> Shared<T> {
             readers: Line(AtomicUsize::new(0)),
             words: words.into_boxed_slice(),
             mask: items as u64 - 1,
-            frame,
+            frame: frame_items,
             capacity: (items - items % frame) as u64,
             items: PhantomData,
         })
@@ -101,13 +102,14 @@ impl<T: Plain> Shared<T> {
         self.store_run(0, second);
     }
 
+    /// The items lie within the storage, which is not known where this is compiled; asked so that nothing here can panic.
     fn store_run(&self, index: usize, items: &[T]) {
         // Up to the next word, whole words, and the rest.
         let offset = index % Self::PER_WORD;
         let head = if offset == 0 { 0 } else { items.len().min(Self::PER_WORD - offset) };
         let (head, items) = items.split_at(head);
         self.store_part(index, head);
-        let words = &self.words[(index + head.len()) / Self::PER_WORD..];
+        let words = self.words.get((index + head.len()) / Self::PER_WORD..).unwrap_or_default();
         let mut chunks = items.chunks_exact(Self::PER_WORD);
         for (word, chunk) in words.iter().zip(&mut chunks) {
             // SAFETY: the chunk is `PER_WORD` items, a word's bytes; they are initialised (`Plain`); any bits are a `u64`;
@@ -123,7 +125,8 @@ impl<T: Plain> Shared<T> {
         if items.is_empty() {
             return;
         }
-        let word = &self.words[index / Self::PER_WORD];
+        // The items lie within the storage, as in `store_run`.
+        let Some(word) = self.words.get(index / Self::PER_WORD) else { return };
         // Relaxed: the writer alone stores, so this is what it stored last. The other items go back in unchanged, whole with
         // the new ones: a reader of the word finds each item as it was or as it is, never half.
         let mut bits = if is("broadcast-half-word") { 0 } else { word.load(Ordering::Relaxed) };

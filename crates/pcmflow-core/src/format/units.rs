@@ -1,6 +1,7 @@
 //! Rates, channels, frames and positions.
 
 use core::fmt;
+use core::num::{NonZeroU16, NonZeroU32};
 use core::ops::{Add, AddAssign, Sub};
 
 /// Why a format was refused.
@@ -79,17 +80,17 @@ pub enum FormatError {
 /// # Ok::<(), pcmflow_core::format::FormatError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SampleRate(u32);
+pub struct SampleRate(NonZeroU32);
 
 impl SampleRate {
     /// The lowest rate that is accepted.
-    pub const MIN: SampleRate = SampleRate(1_000);
+    pub const MIN: SampleRate = SampleRate(NonZeroU32::new(1_000).unwrap());
     /// The highest rate that is accepted.
-    pub const MAX: SampleRate = SampleRate(768_000);
+    pub const MAX: SampleRate = SampleRate(NonZeroU32::new(768_000).unwrap());
     /// 48 kHz, what most devices run at.
-    pub const HZ_48000: SampleRate = SampleRate(48_000);
+    pub const HZ_48000: SampleRate = SampleRate(NonZeroU32::new(48_000).unwrap());
     /// 44.1 kHz, what most music files hold.
-    pub const HZ_44100: SampleRate = SampleRate(44_100);
+    pub const HZ_44100: SampleRate = SampleRate(NonZeroU32::new(44_100).unwrap());
 
     /// Makes a rate of `hz` frames per second.
     ///
@@ -98,21 +99,24 @@ impl SampleRate {
     /// # Errors
     /// [`FormatError::Rate`] outside [`SampleRate::MIN`]`..=`[`SampleRate::MAX`].
     pub const fn new(hz: u32) -> Result<Self, FormatError> {
-        if hz < Self::MIN.0 || hz > Self::MAX.0 { Err(FormatError::Rate { hz }) } else { Ok(Self(hz)) }
+        match NonZeroU32::new(hz) {
+            Some(rate) if hz >= Self::MIN.hz() && hz <= Self::MAX.hz() => Ok(Self(rate)),
+            _ => Err(FormatError::Rate { hz }),
+        }
     }
 
     /// Frames per second.
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn hz(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
     /// How long `frames` last, in nanoseconds, rounded down; saturates.
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn frames_to_ns(self, frames: Frames) -> u64 {
-        let ns = frames.0 as u128 * 1_000_000_000 / self.0 as u128;
+        let ns = frames.0 as u128 * 1_000_000_000 / self.hz() as u128;
         if ns > u64::MAX as u128 { u64::MAX } else { ns as u64 }
     }
 
@@ -120,14 +124,14 @@ impl SampleRate {
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn ns_to_frames(self, ns: u64) -> Frames {
-        Frames((ns as u128 * self.0 as u128 / 1_000_000_000) as u64)
+        Frames((ns as u128 * self.hz() as u128 / 1_000_000_000) as u64)
     }
 
     /// How long `frames` last, in seconds.
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn frames_to_secs(self, frames: Frames) -> f64 {
-        frames.0 as f64 / self.0 as f64
+        frames.0 as f64 / self.hz() as f64
     }
 }
 
@@ -145,15 +149,15 @@ impl fmt::Display for SampleRate {
 /// assert!(ChannelCount::new(0).is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelCount(u16);
+pub struct ChannelCount(NonZeroU16);
 
 impl ChannelCount {
     /// One channel.
-    pub const MONO: ChannelCount = ChannelCount(1);
+    pub const MONO: ChannelCount = ChannelCount(NonZeroU16::MIN);
     /// Two channels.
-    pub const STEREO: ChannelCount = ChannelCount(2);
+    pub const STEREO: ChannelCount = ChannelCount(NonZeroU16::new(2).unwrap());
     /// The most channels that are accepted.
-    pub const MAX: ChannelCount = ChannelCount(64);
+    pub const MAX: ChannelCount = ChannelCount(NonZeroU16::new(64).unwrap());
 
     /// Makes a count of `channels`.
     ///
@@ -162,10 +166,9 @@ impl ChannelCount {
     /// # Errors
     /// [`FormatError::Channels`] outside 1 to 64.
     pub const fn new(channels: u32) -> Result<Self, FormatError> {
-        if channels == 0 || channels > Self::MAX.0 as u32 {
-            Err(FormatError::Channels { channels })
-        } else {
-            Ok(Self(channels as u16))
+        match NonZeroU16::new(channels as u16) {
+            Some(count) if channels <= Self::MAX.get() as u32 => Ok(Self(count)),
+            _ => Err(FormatError::Channels { channels }),
         }
     }
 
@@ -173,7 +176,7 @@ impl ChannelCount {
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn get(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize
     }
 }
 
@@ -200,7 +203,7 @@ impl Frames {
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn samples(self, channels: ChannelCount) -> usize {
-        let samples = self.0.saturating_mul(channels.0 as u64);
+        let samples = self.0.saturating_mul(channels.get() as u64);
         if samples > usize::MAX as u64 { usize::MAX } else { samples as usize }
     }
 
@@ -208,7 +211,7 @@ impl Frames {
     ///
     /// RT-safe: wait-free, no allocation.
     pub const fn in_samples(samples: usize, channels: ChannelCount) -> Frames {
-        Frames((samples / channels.0 as usize) as u64)
+        Frames((samples / channels.get()) as u64)
     }
 }
 
@@ -330,12 +333,16 @@ impl StreamFormat {
     /// Both numbers in one half of a word.
     pub(crate) const fn into_half_word(self) -> u32 {
         // Rates are below 2²⁰, channels below 2⁷.
-        (self.channels.0 as u32) << 24 | self.rate.0
+        (self.channels.get() as u32) << 24 | self.rate.hz()
     }
 
     /// The format of a half word that [`into_half_word`](Self::into_half_word) made.
     pub(crate) const fn from_half_word(half: u32) -> Self {
-        Self { rate: SampleRate(half & 0xFF_FFFF), channels: ChannelCount((half >> 24) as u16) }
+        match Self::new(half & 0xFF_FFFF, half >> 24) {
+            Ok(format) => format,
+            // Never: what was made of a format is one.
+            Err(_) => Self { rate: SampleRate::MIN, channels: ChannelCount::MONO },
+        }
     }
 }
 

@@ -138,7 +138,7 @@ impl StreamWriter {
         let total = Frames::in_samples(interleaved.len(), channels);
         debug_assert_eq!(interleaved.len(), total.samples(channels), "a write ends in the midst of a frame");
         let mut written = Written::default();
-        let mut rest = &interleaved[..total.samples(channels)];
+        let mut rest = interleaved.get(..total.samples(channels)).unwrap_or_default();
         while !rest.is_empty() {
             let (quantum, after) = rest.split_at(rest.len().min(self.config.quantum.samples(channels)));
             let frames = Frames::in_samples(quantum.len(), channels);

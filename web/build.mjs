@@ -10,8 +10,8 @@ const common = { absWorkingDir: here, bundle: true, target: 'es2022', outdir: 'd
 await Promise.all([
   // `new URL('./worker.js', import.meta.url)` and its like stay as they are: bundlers know that form.
   build({ ...common, entryPoints: ['src/index.ts', 'src/worker.ts'], format: 'esm' }),
-  // A worklet without imports or exports: it loads anywhere, by itself.
-  build({ ...common, entryPoints: ['src/worklet.ts'], format: 'iife' }),
+  // A worklet and a service worker without imports or exports: they load anywhere, by themselves.
+  build({ ...common, entryPoints: ['src/worklet.ts', 'src/isolation-worker.ts'], format: 'iife' }),
 ]);
 execFileSync(process.execPath, [join(here, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], {
   cwd: here,

@@ -32,6 +32,7 @@ export type { Listener } from './emitter.js';
 export { PcmflowError, type ErrorCode } from './errors.js';
 export type * from './events.js';
 export type * from './generated.js';
+export { isolate, type Isolation, type IsolationOptions } from './isolation.js';
 export { MELODY, renderTones, type Tone } from './melody.js';
 export { chooseMode, type Choice, type Findings, type Mode, type Refusal } from './modes.js';
 export { probe } from './probe.js';

@@ -105,6 +105,8 @@ export interface WorkerSnapshot {
   readonly buffers: BufferStates | null;
   /** Frames that arrived in batches but are missing between their positions: anything but 0 is a bug of ours. */
   readonly frames_astray: number;
+  /** How long the engine's thread has worked in all. The engine's own clock stands meanwhile, so that its nodes can't tell. */
+  readonly busy_ms: number;
   /** Of the streams that have ended. */
   readonly worklet: WorkletFigures;
   /** Whether the canary below the worklet's stack is whole; nothing in plain mode. */

@@ -40,6 +40,8 @@ export class Service {
   #intake: Intake | undefined;
   #wake: Int32Array | undefined;
   #offsetMs = 0;
+  /** How long the engine was run in all. */
+  #busyMs = 0;
   #quantumMs = 0;
   #streaming = false;
   #thread: ThreadPlace | null = null;
@@ -145,6 +147,7 @@ export class Service {
       boundary: { worker: engine.bridge.counts.figures(), worklet: intake.workletBoundary },
       buffers: intake.buffers(),
       frames_astray: intake.astray,
+      busy_ms: this.#busyMs,
       worklet: intake.worklet,
       stack_whole: engine.threadWhole(),
     };
@@ -174,9 +177,11 @@ export class Service {
   /** Runs what is due and tells what came of it; answers in how many ms more is due. */
   #run(): number {
     const { engine } = this.#ready();
+    const began = this.host.now();
     let wanted = engine.poll(this.#now());
     for (let round = 1; wanted <= 0 && round < ROUNDS_MAX; round += 1) wanted = engine.poll(this.#now());
     this.#tell(engine);
+    this.#busyMs += this.host.now() - began;
     return wanted;
   }
 

@@ -59,8 +59,8 @@ fn none() -> String {
 const CHORES: &[Chore] = &[
     Chore {
         name: "setup",
-        arguments: "[--proof] [--bench] [--web]",
-        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs, with --bench what the benches need, with --web what the modules for browsers need",
+        arguments: "[--proof] [--bench]",
+        does: "check that what the quick tier needs is there; with --proof also get what the deep tier needs, with --bench what the benches need",
         names: none,
         run: setup::chore,
     },
@@ -122,8 +122,8 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "web",
-        arguments: "",
-        does: "build the engine for browsers, with shared memory and without, into web/dist; prints the sizes",
+        arguments: "[--serve [--no-isolation]]",
+        does: "build the engine for browsers, with shared memory and without, into web/dist; with --serve also the page, served on this machine",
         names: none,
         run: web::chore,
     },

@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::steps::{Steps, cargo, root};
-use crate::{Failure, Outcome, setup, tidy};
+use crate::{Failure, Outcome, setup, tidy, web};
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     Options::new(arguments).done()?;
@@ -32,6 +32,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
         "documentation",
         cargo(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"),
     );
+    web::pages::check(&mut steps);
     steps.finish()
 }
 

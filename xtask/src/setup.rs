@@ -1,10 +1,10 @@
 //! Checks that what the tiers need is there, gets what can be got without asking, and prints the one command for
 //! the rest.
 //!
-//! The quick tier needs stable Rust with rustfmt and clippy, and a C linker; nothing else. The deep tier also needs
+//! The quick tier needs stable Rust with rustfmt and clippy, a C linker, and what the browser's part is built and tested with: a
+//! compiler that builds the standard library for wasm with threads, Node.js with npm, and Chromium. The deep tier also needs
 //! a nightly toolchain (sanitizers, fuzzing), cargo-fuzz with a C++ compiler, and LLVM's coverage tools of the
-//! compiler's own LLVM version. The benches need GStreamer's tools, beside which the engine is measured. The modules for
-//! browsers need a compiler that builds the standard library for wasm with threads.
+//! compiler's own LLVM version. The benches need GStreamer's tools, beside which the engine is measured.
 
 use crate::llvm;
 use crate::options::Options;
@@ -15,7 +15,7 @@ use std::process::Command;
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     let mut options = Options::new(arguments);
-    let (proof, bench, browser) = (options.flag("--proof"), options.flag("--bench"), options.flag("--web"));
+    let (proof, bench) = (options.flag("--proof"), options.flag("--bench"));
     options.done()?;
     quick()?;
     if proof {
@@ -23,9 +23,6 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     }
     if bench {
         provide(BENCH)?;
-    }
-    if browser {
-        web()?;
     }
     Ok(())
 }
@@ -121,16 +118,46 @@ const WEB: &[Need] = &[
         get: Some(toolchain::install),
         way: toolchain::WAY,
     },
+    Need {
+        name: "Node.js, 20 or later",
+        check: || {
+            let version = output(Command::new("node").arg("--version"))?;
+            let major = version.trim().trim_start_matches('v').split('.').next().and_then(|n| n.parse().ok());
+            if major.is_some_and(|major: u32| major >= 20) { Ok(version) } else { Err(version) }
+        },
+        get: None,
+        way: "install Node.js from https://nodejs.org (or by your system's packages)",
+    },
+    Need {
+        name: "npm",
+        check: || output(Command::new("npm").arg("--version")),
+        get: None,
+        way: "it comes with Node.js (Debian: apt-get install npm)",
+    },
 ];
 
-/// What the modules for browsers are built with.
+const BROWSERS: &[Need] = &[Need {
+    name: "Chromium",
+    check: || output(Command::new(chromium()).arg("--version")),
+    get: Some(|| run(Command::new("apt-get").args(["install", "--yes", "chromium"]))),
+    way: "apt-get install chromium (as root; or PCMFLOW_CHROMIUM with the path of one that is there)",
+}];
+
+/// As the tests find it.
+fn chromium() -> std::ffi::OsString {
+    std::env::var_os("PCMFLOW_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into())
+}
+
+/// What the browser's part is built with.
 pub(crate) fn web() -> Result<(), Failure> {
     provide(WEB)
 }
 
 /// What the quick tier needs.
 pub(crate) fn quick() -> Result<(), Failure> {
-    provide(QUICK)
+    provide(QUICK)?;
+    web()?;
+    provide(BROWSERS)
 }
 
 /// What the deep tier needs beyond that.

@@ -1,4 +1,4 @@
-/** The package `pcmflow` as the page's source: the engine runs in a Worker of this page. The only file here that knows the package. */
+/** The package `pcmflow` as the page’s source: the engine runs in a Worker of this page. */
 
 import { createPcmflow } from 'pcmflow';
 import type { Pcmflow, Source, StateEvent } from 'pcmflow';
@@ -15,6 +15,8 @@ export class BrowserSource implements DataSource {
   #input: Input | null = null;
   /** What was known last. */
   #last: Snapshot | null = null;
+  /** How long the engine's thread had worked then, and when that was. */
+  #busy = { busy_ms: 0, at_ms: 0 };
   /** Counts starts and stops: what was begun before the last one counts no more. */
   #turn = 0;
 
@@ -72,8 +74,18 @@ export class BrowserSource implements DataSource {
     // An engine that is dead or just closing says nothing: what it said last still stands.
     const found = await flow?.snapshot().catch(() => null);
     // The package hands it on as it is; its shape is generated from the engine's.
-    if (found && flow === this.#flow) this.#last = found.worker.engine as unknown as Snapshot;
+    if (found && flow === this.#flow) {
+      this.#last = { ...(found.worker.engine as unknown as Snapshot), thread_busy_ppm: this.#busySince(found.worker.busy_ms) };
+    }
     return this.#last;
+  }
+
+  #busySince(busy_ms: number): number {
+    const [before, at_ms] = [this.#busy, performance.now()];
+    this.#busy = { busy_ms, at_ms };
+    // Another engine begins at 0.
+    if (busy_ms < before.busy_ms || at_ms <= before.at_ms) return 0;
+    return Math.min(1e6, (1e6 * (busy_ms - before.busy_ms)) / (at_ms - before.at_ms));
   }
 
   async command(line: string): Promise<Answer> {

@@ -8,7 +8,7 @@ export interface Moment {
   /** Of the pipeline that is worst, in the last second. */
   latency_p50_ms: number | null;
   latency_p99_ms: number | null;
-  /** Of the node that is busiest. */
+  /** Of the engine's thread; where that is not told, of the node that is busiest. */
   busy_percent: number | null;
   /** Of the link that is fullest. */
   fill_percent: number | null;
@@ -26,7 +26,7 @@ export function moment(snapshot: Snapshot): Moment {
     at_s: snapshot.at_ns / 1e9,
     latency_p50_ms: most(moving.map((flow) => flow.latency.p50_ns / 1e6)),
     latency_p99_ms: most(moving.map((flow) => flow.latency.p99_ns / 1e6)),
-    busy_percent: most(nodes.map((ppm) => ppm / 1e4)),
+    busy_percent: snapshot.thread_busy_ppm === undefined ? most(nodes.map((ppm) => ppm / 1e4)) : snapshot.thread_busy_ppm / 1e4,
     fill_percent: most(links.map((link) => (100 * link.fill) / link.capacity)),
     hit_percent: least(rates.filter((ppm) => ppm !== null).map((ppm) => ppm / 1e4)),
   };

@@ -14,7 +14,8 @@ export interface GraphNode {
   name: string;
   state: string;
   error: string | null;
-  busy_ppm: number;
+  /** None where only the whole thread's is known. */
+  busy_ppm: number | null;
   /** The ring behind a source. */
   ring: Store | null;
   layer: number;
@@ -88,7 +89,7 @@ export function graph(snapshot: Snapshot, ring: Map<string, Store>): Graph {
     const row = rows.get(layer) ?? 0;
     rows.set(layer, row + 1);
     const node = snapshot.nodes[name];
-    const busy_ppm = node?.flow.last_1_s.busy_ppm ?? 0;
+    const busy_ppm = snapshot.thread_busy_ppm === undefined ? (node?.flow.last_1_s.busy_ppm ?? 0) : null;
     return { name, state: node?.state ?? '', error: node?.error ?? null, busy_ppm, ring: ring.get(name) ?? null, layer, row };
   });
   return {

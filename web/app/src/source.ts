@@ -5,9 +5,15 @@
  * The page asks for snapshots and sends console lines; what happens in between is told as news. Nothing here knows the DOM.
  */
 
-import type { EventFields, EventName, Snapshot } from '../../src/generated.ts';
+import type { EventFields, EventName, Snapshot as EngineSnapshot } from '../../src/generated.ts';
 
-export type { EventFields, EventName, Snapshot };
+export type { EventFields, EventName };
+
+/** The engine's snapshot, and what its host adds. */
+export type Snapshot = EngineSnapshot & {
+  /** What the engine's thread worked since the snapshot before; where it is told, the nodes can't tell how busy each is. */
+  thread_busy_ppm?: number;
+};
 
 /** What can be listened to. */
 export type Input = { kind: 'microphone' } | { kind: 'file'; file: File } | { kind: 'melody' };

@@ -41,7 +41,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 it('holds what a user needs, and nothing else', () => {
   expect(packed).toEqual(
-    expect.arrayContaining(['package.json', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/worklet.js', 'dist/pcmflow.shared.wasm', 'dist/pcmflow.plain.wasm']),
+    expect.arrayContaining(['package.json', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/worklet.js', 'dist/isolation-worker.js', 'dist/pcmflow.shared.wasm', 'dist/pcmflow.plain.wasm']),
   );
   expect(packed.filter((path) => !/^(package\.json|README\.md|LICENSE.*|dist\/[\w.-]+\.(js|d\.ts|wasm))$/.test(path))).toEqual([]);
 });

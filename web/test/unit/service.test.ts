@@ -94,6 +94,7 @@ describe.each(['shared', 'plain'] as const)('the service in %s mode', (mode) => 
     await rig.play(378);
     const snapshot = await rig.call('snapshot', null);
     expect(snapshot).toMatchObject({ frames_astray: 0, stack_whole: mode === 'shared' ? true : null });
+    expect(snapshot.busy_ms).toBeGreaterThan(0);
     rig.end();
     expect(await rig.call('endStream', null)).toEqual({ frames: 378 * 128, lost: 0 });
     const { worklet, ledger, frames_astray } = await rig.call('close', null);

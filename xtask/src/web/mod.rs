@@ -1,4 +1,4 @@
-//! `cargo xtask web`: the engine as WebAssembly, in both builds, into `web/dist/`.
+//! `cargo xtask web`: the engine as WebAssembly, in both builds, into `web/dist/`; with `--serve` the page around it, too.
 //!
 //! `pcmflow.shared.wasm` takes its memory from the host, which shares it between a Worker and an AudioWorklet. `pcmflow.plain.wasm` has
 //! its own. Both are checked: what they import and export, that a thread's variables fit the room that the module gives them, and that
@@ -6,6 +6,7 @@
 
 mod calls;
 mod module;
+pub(crate) mod pages;
 pub(crate) mod toolchain;
 
 use crate::options::Options;
@@ -98,8 +99,19 @@ impl Build {
 }
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
-    Options::new(arguments).done()?;
+    let mut options = Options::new(arguments);
+    let (serve, bare) = (options.flag("--serve"), options.flag("--no-isolation"));
+    options.done()?;
+    if bare && !serve {
+        return Err(Failure::Usage("--no-isolation is about how --serve serves; give both".into()));
+    }
     setup::web()?;
+    build()?;
+    if serve { pages::serve(!bare) } else { Ok(()) }
+}
+
+/// Both modules.
+fn build() -> Result<(), String> {
     let builder = Builder::find()?;
     println!("web: the shared build is compiled by {}", builder.name());
     for (build, builder) in [(Build::Plain, None), (Build::Shared, Some(&builder))] {
@@ -108,7 +120,7 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
     Ok(())
 }
 
-fn made(build: Build, builder: Option<&Builder>) -> Result<(), Failure> {
+fn made(build: Build, builder: Option<&Builder>) -> Result<(), String> {
     let mut command = build.command(builder);
     println!("   {}", line(&command));
     run(&mut command)?;

@@ -43,7 +43,7 @@ const CHARTS: Chart[] = [
     most: 100,
     decimals: 1,
     series: [
-      { label: 'busiest node', field: 'busy_percent', colour: '--accent' },
+      { label: 'the engine', field: 'busy_percent', colour: '--accent' },
       { label: 'fullest link', field: 'fill_percent', colour: '--second', dash: [6, 4] },
     ],
   },

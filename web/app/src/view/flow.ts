@@ -108,7 +108,7 @@ function drawnNode(node: GraphNode, drawing: Drawing): SVGGElement | null {
     { class: `node ${node.error === null ? '' : 'failed'}` },
     svg('rect', { x: box.x, y: box.y, width: box.width, height: box.height, rx: 10 }),
     line(20, 'node-name', node.name),
-    line(37, 'node-state', ring ? `ring ${percent(filled(ring) * 1e6)}` : `${state} ${percent(node.busy_ppm)}`),
+    line(37, 'node-state', ring ? `ring ${percent(filled(ring) * 1e6)}` : node.busy_ppm === null ? state : `${state} ${percent(node.busy_ppm)}`),
     ring ? drawnBar(ring, box.x + 10, box.y + 43, box.width - 20) : null,
   );
 }

@@ -45,6 +45,21 @@ it('asks for nothing beyond its own origin, under a policy that allows nothing e
   await page.context().close();
 });
 
+it('is isolated by a service worker where its server sends no headers, when that is asked for', async () => {
+  const bare = await serve(outDir, false);
+  const { page, wrong } = await visit(browser, bare.url);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  await page.goto(`${bare.url}/?isolate`);
+  await page.waitForFunction(() => crossOriginIsolated);
+  await page.getByText('Choose what to listen to.').waitFor();
+  // It need not be said again.
+  await page.goto(bare.url);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  expect(wrong).toEqual([]);
+  await page.context().close();
+  bare.server.close();
+});
+
 it('says that the engine can’t be loaded, and lets a person try again', async () => {
   const { page } = await visit(browser, url);
   await page.route('**/*.wasm', (route) => route.abort());

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Announcer } from '../../src/announcer.ts';
 import { moment } from '../../src/figures.ts';
+import { graph } from '../../src/graph.ts';
 import { noteOf } from '../../src/note.ts';
 import type { Reading } from '../../src/note.ts';
 import { problemOf } from '../../src/problems.ts';
@@ -82,6 +83,12 @@ describe('figures and problems', () => {
       fill_percent: (100 * 3) / 64,
       hit_percent: 99.9,
     });
+  });
+
+  it('takes what the engine’s thread works where that is what is known', () => {
+    const snapshot = { ...(golden as unknown as Snapshot), thread_busy_ppm: 12_000 };
+    expect(moment(snapshot).busy_percent).toBe(1.2);
+    expect(graph(snapshot, new Map()).nodes.map((node) => node.busy_ppm)).toContain(null);
   });
 
   it('turns codes into sentences, and keeps what was said', () => {

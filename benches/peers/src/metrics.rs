@@ -4,15 +4,12 @@
 //! processor time of the flow alone, and a clock that costs nothing hides none of it. Without metrics and with them in turn, in
 //! pairs whose order alternates; every run builds its flow anew. Timestamps are spread over a millisecond, so that latencies are,
 //! too. The interval is of the median of the pairs: 95 %, by bootstrap.
-//!
-//! That is the harshest way to ask: what drives a flow in real time, sleeping and waking, is left out. So the same flows also run so, on
-//! a worker beside the thread that looks; what counts there is the processor time of the process.
 
-use crate::engine::{finish, format};
+use crate::engine::format;
 use crate::experiment::Size;
 use crate::floors::METRICS_PERCENT;
 use crate::harness::{Cores, Random, pin};
-use crate::system::{Whose, processor_seconds, thread_seconds};
+use crate::system::thread_seconds;
 use crate::table::Summary;
 use pcmflow::core::block::BlockSize;
 use pcmflow::core::chunk::{AudioChunk, ChunkMeta};
@@ -30,18 +27,15 @@ use pcmflow::engine::flow::{
 use pcmflow::engine::metrics::{Rule, Sampler};
 use pcmflow::engine::pressure::Strategy;
 use pcmflow::engine::session::Session;
-use pcmflow::engine::task::{Clock, Executor, Rest, Spawner, StepClock};
+use pcmflow::engine::task::{Clock, Executor, Rest, StepClock};
 use pcmflow::engine::transform::Shape;
 use pcmflow::io::{Source, SynthSpec, synth::Signal};
 use pcmflow::nodes::{PitchNode, PitchPace, Pitched};
 use pcmflow::pitch::PitchConfig;
-use pcmflow::runtime::{Worker, WorkerConfig};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 /// What is measured of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +62,6 @@ struct Row {
     seconds: u64,
     /// The source reads a ring that a device fills, as the program's does.
     ring: bool,
-    /// It is also measured as it runs in a program.
-    in_real_time: bool,
     sink: fn() -> Sink,
 }
 
@@ -81,7 +73,6 @@ const ROWS: &[Row] = &[
         channels: 2,
         seconds: 10,
         ring: false,
-        in_real_time: true,
         sink: resampled,
     },
     Row {
@@ -91,7 +82,6 @@ const ROWS: &[Row] = &[
         channels: 2,
         seconds: 10,
         ring: false,
-        in_real_time: false,
         sink: resampled,
     },
     Row {
@@ -101,7 +91,6 @@ const ROWS: &[Row] = &[
         channels: 1,
         seconds: 60,
         ring: true,
-        in_real_time: true,
         sink: pitched,
     },
 ];
@@ -166,46 +155,6 @@ pub(crate) fn report(size: Size, cores: Cores) -> String {
         "\n- floor {word}: all of the interval is to be below {METRICS_PERCENT:.2} %\n\
          - {pairs} interleaved pairs a flow; processor time of the one thread; interval of the median by bootstrap\n"
     );
-    text + &in_real_time(size, pairs)
-}
-
-/// The same flows as they run in a program: metrics off and on in turn.
-fn in_real_time(size: Size, pairs: usize) -> String {
-    let time = (Duration::from_secs(3) / size.divisor).max(Duration::from_millis(300));
-    let mut text = format!(
-        "### Metrics in real time, on a worker: what they take of the process's processor time\n\n\
-         | flow | of a processor, off % | on % | metrics % | 95 % of it |\n| --- |{}\n",
-        " --: |".repeat(4)
-    );
-    let mut missed = Vec::new();
-    for row in ROWS.iter().filter(|row| row.in_real_time) {
-        let mut runs: [Vec<f64>; 2] = Default::default();
-        for pair in 0..pairs {
-            let mut order = [(0, Metrics::Off), (1, Metrics::On)];
-            if pair % 2 == 1 {
-                order.reverse();
-            }
-            for (at, metrics) in order {
-                runs[at].push(100.0 * row.live(metrics, time));
-            }
-        }
-        let [off, on] = runs;
-        let cost: Vec<f64> =
-            on.iter().zip(&off).map(|(with, without)| 100.0 * (with / without - 1.0)).collect();
-        let (low, high) = interval(&cost);
-        let (name, off, on, cost) = (row.name, median(&off), median(&on), median(&cost));
-        let _ = writeln!(text, "| **{name}** | {off:.2} | {on:.2} | {cost:.2} | {low:.2} .. {high:.2} |");
-        if high >= METRICS_PERCENT {
-            missed.push(name);
-        }
-    }
-    let word = if missed.is_empty() { "met".into() } else { format!("missed by {}", missed.join("; ")) };
-    let _ = writeln!(
-        text,
-        "\n- floor {word}: all of the interval is to be below {METRICS_PERCENT:.2} %\n\
-         - {pairs} interleaved pairs a flow, {:.1} s each; one worker without real-time scheduling, on the core of the one who looks\n",
-        time.as_secs_f64()
-    );
     text
 }
 
@@ -232,8 +181,26 @@ impl Row {
         spawner.spawn(Priority::Critical, Box::new(task)).expect("room for the bus's task");
         executor.publish_by(bus.publisher(NameId::NONE).expect("memory"));
         let clock = Arc::new(StepClock::default());
-        let (flow, mut session) = self.flow(metrics, spawner, &bus, clock.clone());
+        let pool = BufferRecyclingPool::new(PoolConfig::default()).expect("memory");
+        let mut flow = DataFlowCoordinator::new(spawner, pool);
+        // What waits in the resampler is some blocks old: no trouble here.
+        let limits = HealthConfig { latency_limit_ns: 100_000_000, ..HealthConfig::default() };
+        let mut session = None;
+        let flow = if metrics == Metrics::On {
+            let mut config = Config::default();
+            let limit_ms = limits.latency_limit_ns / 1_000_000;
+            config.flow.latency_ms_max = limit_ms;
+            (config.alerts.latency_ms_on, config.alerts.latency_ms_off) = (limit_ms, limit_ms * 9 / 10);
+            let session =
+                session.insert(Session::new(flow, bus.clone(), clock.clone(), config).expect("memory"));
+            session.flow()
+        } else {
+            let meters = (metrics != Metrics::Off).then_some(limits);
+            flow.observe(Telemetry { bus: bus.clone(), clock: clock.clone(), meters }).expect("memory");
+            Arc::new(Mutex::new(flow))
+        };
         let lock = || flow.lock().expect("nobody panics");
+        self.fill(&mut lock());
         let mut monitor =
             FlowMonitor::new(Sampler::INTERVAL_NS, Rule::defaults(), 0).expect("usual settings");
         match &mut session {
@@ -267,81 +234,6 @@ impl Row {
         }
         let alerts = session.as_mut().map_or(0, |session| session.look().alerts.len());
         (took, alerts)
-    }
-
-    /// The share of a processor that the process takes while it runs for so long.
-    fn live(&self, metrics: Metrics, time: Duration) -> f64 {
-        let (bus, task) = EventBus::new(BusConfig::default());
-        let clock = pcmflow::runtime::Clock::start();
-        let config = WorkerConfig {
-            name: "worker".into(),
-            tasks_max: 1024,
-            real_time: None,
-            events: Some(bus.clone()),
-        };
-        let worker = Worker::start(config, clock).expect("a thread");
-        worker.spawner().spawn(Priority::Critical, Box::new(task)).expect("room for the bus's task");
-        let (flow, mut session) = self.flow(metrics, worker.spawner().clone(), &bus, Arc::new(clock));
-        let lock = || flow.lock().expect("nobody panics");
-        match &mut session {
-            Some(session) => session.start().expect("room for all tasks"),
-            None => lock().start().expect("room for all tasks"),
-        }
-        // Looks when that is due; without metrics there is nobody who would.
-        let mut wait = |time: Duration| {
-            let until_ns = clock.now_ns() + time.as_nanos() as u64;
-            while clock.now_ns() < until_ns {
-                let due_ns = session.as_ref().map_or(u64::MAX, Session::due_ns).min(until_ns);
-                sleep(Duration::from_nanos(due_ns.saturating_sub(clock.now_ns())));
-                if let Some(session) = &mut session {
-                    session.tick();
-                    black_box(session.tell());
-                }
-            }
-        };
-        // The first blocks fill pools and caches.
-        wait(time / 6);
-        let (since, before) = (Instant::now(), processor_seconds(Whose::Own).unwrap_or(f64::NAN));
-        wait(time);
-        let took = processor_seconds(Whose::Own).unwrap_or(f64::NAN) - before;
-        let share = took / since.elapsed().as_secs_f64();
-        let due = time.as_millis() as u64 * 48;
-        for number in 0..self.flows {
-            let delivered = lock().status().nodes[&format!("sink {number}")].given.delivered.0;
-            assert!(delivered + 4096 > due, "{delivered} frames came where {due} were due");
-        }
-        lock().stop().expect("sources that run");
-        finish(&lock());
-        assert_eq!(worker.stop().1, 0, "a task panicked");
-        share
-    }
-
-    /// All of it, not yet started, and the session around it where metrics are wanted as a program has them.
-    fn flow(
-        &self,
-        metrics: Metrics,
-        place: Spawner,
-        bus: &EventBus,
-        clock: Arc<dyn Clock>,
-    ) -> (Arc<Mutex<DataFlowCoordinator>>, Option<Session>) {
-        let pool = BufferRecyclingPool::new(PoolConfig::default()).expect("memory");
-        let mut flow = DataFlowCoordinator::new(place, pool);
-        // What waits in the resampler is some blocks old: no trouble here.
-        let limits = HealthConfig { latency_limit_ns: 100_000_000, ..HealthConfig::default() };
-        let mut session = None;
-        let flow = if metrics == Metrics::On {
-            let mut config = Config::default();
-            let limit_ms = limits.latency_limit_ns / 1_000_000;
-            config.flow.latency_ms_max = limit_ms;
-            (config.alerts.latency_ms_on, config.alerts.latency_ms_off) = (limit_ms, limit_ms * 9 / 10);
-            session.insert(Session::new(flow, bus.clone(), clock, config).expect("memory")).flow()
-        } else {
-            let meters = (metrics != Metrics::Off).then_some(limits);
-            flow.observe(Telemetry { bus: bus.clone(), clock, meters }).expect("memory");
-            Arc::new(Mutex::new(flow))
-        };
-        self.fill(&mut flow.lock().expect("nobody panics"));
-        (flow, session)
     }
 
     /// Adds every source, its sink, and the pipeline between them.

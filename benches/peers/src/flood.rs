@@ -1,11 +1,11 @@
 //! Flood: a million Normal events a second from two threads, while a third publishes a Critical one every millisecond.
 //!
-//! A worker drives the bus and the task that handles the Critical events; another one handles the Normal ones. Every Critical
-//! event must arrive; for either kind, what was published must be what was received and the gaps, which must be what the
-//! bus counted as lost.
+//! A worker drives the bus and the task that handles the Critical events; another one handles the High ones, of which there is one
+//! every millisecond too, and the Normal ones. Every Critical event must arrive; for each kind, what was published must be what was
+//! received and the gaps, which must be what the bus counted as lost.
 
 use crate::engine::{granted, worker};
-use crate::events::{Urgent, Usual};
+use crate::events::{Soon, Urgent, Usual};
 use crate::experiment::Size;
 use crate::harness::Cores;
 use crate::tail::Tail;
@@ -28,8 +28,11 @@ const NORMAL_PER_S: u64 = 1_000_000;
 const THREADS: u64 = 2;
 /// How often a thread of the flood gets up to publish what is due.
 const BURST: Duration = Duration::from_micros(100);
-/// How often a Critical event is published.
+/// How often a Critical event is published, and a High one behind it.
 const EVERY: Duration = Duration::from_millis(1);
+/// Of so many Normal events the latency of one is noted.
+const NORMAL_NOTED: u64 = 64;
+const KINDS: usize = 3;
 
 /// One row's circumstances.
 #[derive(Clone, Copy)]
@@ -57,19 +60,20 @@ struct Count {
 struct Handler<E> {
     subscription: Subscription<Stamped<E>>,
     count: Arc<Count>,
-    /// Where latencies go, for Critical events.
-    tail: Option<Arc<Mutex<Tail>>>,
+    /// Where the latency of one of so many goes.
+    tail: Arc<Mutex<Tail>>,
+    noted: u64,
 }
 
 impl<E: Event> Task for Handler<E> {
     fn poll(&mut self, cx: &mut Cx<'_>) -> Poll {
         // Relaxed: numbers alone. Only this task writes them.
         let add = |to: &AtomicU64, more| to.store(to.load(Ordering::Relaxed) + more, Ordering::Relaxed);
-        let mut tail = self.tail.as_ref().map(|tail| tail.lock().expect("nobody panicked"));
+        let mut tail = self.tail.lock().expect("nobody panicked");
         while cx.spend() {
             match self.subscription.receive() {
                 Some(Received::Event(told)) => {
-                    if let Some(tail) = &mut tail {
+                    if self.count.received.load(Ordering::Relaxed).is_multiple_of(self.noted) {
                         tail.add(cx.now_ns().saturating_sub(told.time_ns));
                     }
                     add(&self.count.received, 1);
@@ -85,49 +89,52 @@ impl<E: Event> Task for Handler<E> {
 /// What one way came to.
 struct Row {
     granted: String,
-    published: [u64; 2],
-    received: [u64; 2],
-    /// Of the Normal ones: by publishers, by the subscription.
-    lost: [u64; 2],
-    latencies: Vec<f64>,
-    seconds: f64,
+    kinds: [Kind; KINDS],
     host: String,
+}
+
+/// What became of the events of one priority.
+struct Kind {
+    published: u64,
+    told: TypeSnapshot,
+    latencies: Vec<f64>,
 }
 
 /// The table, and whether everything Critical came.
 pub(crate) fn report(size: Size, cores: Cores) -> String {
-    let mut text = "### Flood a million Normal events a second beside a Critical one every millisecond\n\n\
-        | worker of the bus; Critical published by | Critical published | received | p50 µs | p99 µs | p99.9 µs | max µs \
-        | Normal published | a second | received | lost by publishers | lost by the subscription |\n"
+    let mut text = "### Flood a million Normal events a second beside a Critical and a High one every millisecond\n\n\
+        | worker of the bus; Critical and High published by | events | published | a second | received | lost by publishers \
+        | lost by the subscription | p50 µs | p99 µs | p99.9 µs | max µs |\n"
         .to_owned();
-    let _ = writeln!(text, "| --- |{}", " --: |".repeat(11));
+    let _ = writeln!(text, "| --- | --- |{}", " --: |".repeat(9));
     let (mut missing, mut notes) = (0, String::new());
+    let time = size.row();
     for way in WAYS {
-        let row = run(way, size.row(), cores);
+        let row = run(way, time, cores);
         let by =
             if way.audio { "an audio thread, which wakes nobody" } else { "a thread that wakes the bus" };
-        let latencies: Vec<String> = row.latencies.iter().map(|ns| format!("{:.1}", ns / 1000.0)).collect();
-        let _ = writeln!(
-            text,
-            "| **{}; {by}** | {} | {} | {} | {} | {:.0} | {} | {} | {} |",
-            row.granted,
-            row.published[0],
-            row.received[0],
-            latencies.join(" | "),
-            row.published[1],
-            row.published[1] as f64 / row.seconds,
-            row.received[1],
-            row.lost[0],
-            row.lost[1],
-        );
-        missing += row.published[0] - row.received[0];
+        for (priority, Kind { published, told, latencies }) in Priority::ALL.iter().zip(&row.kinds) {
+            let latencies: Vec<String> = latencies.iter().map(|ns| format!("{:.1}", ns / 1000.0)).collect();
+            let _ = writeln!(
+                text,
+                "| **{}; {by}** | {priority:?} | {published} | {:.0} | {} | {} | {} | {} |",
+                row.granted,
+                *published as f64 / time.as_secs_f64(),
+                told.delivered,
+                told.lost_by_publishers,
+                told.lost_by_subscribers,
+                latencies.join(" | "),
+            );
+        }
+        missing += row.kinds[0].published - row.kinds[0].told.delivered;
         let _ = writeln!(notes, "- {}; {by}: {}", row.granted, row.host);
     }
     let word = if missing == 0 { "met" } else { "missed" };
     let _ = writeln!(
         text,
         "\n- floor {word}: {missing} Critical events lost; the floor is none\n\
-         - for each row and kind, published = received + gaps, and the gaps are what the bus counted as lost\n{notes}"
+         - from publishing until a handler has it, High and Normal by a worker without real-time scheduling; one Normal of {NORMAL_NOTED}\n\
+         - for each row, published = received + gaps, and the gaps are what the bus counted as lost\n{notes}"
     );
     text
 }
@@ -138,17 +145,17 @@ fn run(way: Way, time: Duration, cores: Cores) -> Row {
     let shared = worker("normal", clock, false);
     let (bus, task) = EventBus::new(BusConfig::default());
     urgent.spawner().spawn(Priority::Critical, Box::new(task)).expect("room for the bus's task");
-    let critical = bus.subscribe::<Urgent>(256).expect("memory for a queue");
-    let normal = bus.subscribe::<Usual>(4096).expect("memory for a queue");
-    let counts: [Arc<Count>; 2] = Default::default();
-    let tail = Arc::new(Mutex::new(Tail::with_capacity(2 * time.as_millis() as u64 + 1000)));
+    let counts: [Arc<Count>; KINDS] = Default::default();
+    let beats = time.as_millis() as u64 + 1000;
+    let tails = [2 * beats, 2 * beats, beats * NORMAL_PER_S / 1000 / NORMAL_NOTED]
+        .map(|noted| Arc::new(Mutex::new(Tail::with_capacity(noted))));
     // Each handler is woken by its own subscription; the bus has to know it before anything is published.
-    let handler = Handler { subscription: critical, count: counts[0].clone(), tail: Some(tail.clone()) };
-    woken(&urgent, Priority::Critical, handler);
-    woken(&shared, Priority::Normal, Handler { subscription: normal, count: counts[1].clone(), tail: None });
+    handled::<Urgent>(&urgent, &bus, 256, 1, &counts[0], &tails[0]);
+    handled::<Soon>(&shared, &bus, 256, 1, &counts[1], &tails[1]);
+    handled::<Usual>(&shared, &bus, 4096, NORMAL_NOTED, &counts[2], &tails[2]);
     let mut witness = Witness::start(cores, clock);
     let until = Instant::now() + time;
-    let (sent_critical, sent_normal) = scope(|scope| {
+    let published: [u64; KINDS] = scope(|scope| {
         let floods: Vec<_> = (0..THREADS)
             .map(|_| {
                 let publisher = bus.publisher(NameId::NONE).expect("memory for its rings");
@@ -160,45 +167,52 @@ fn run(way: Way, time: Duration, cores: Cores) -> Row {
         let publisher = publisher.expect("memory for its rings");
         let beat = scope.spawn(move || beat(publisher, clock, until, way));
         witness.watch(time);
-        let critical = beat.join().expect("a thread that publishes");
+        let beats = beat.join().expect("a thread that publishes");
         let normal = floods.into_iter().map(|flood| flood.join().expect("a thread that publishes")).sum();
-        (critical, normal)
+        [beats, beats, normal]
     });
     let host = witness.end().describe();
-    let published = [sent_critical, sent_normal];
-    let books = [Urgent::TYPE, Usual::TYPE].map(|of| {
+    let types = [Urgent::TYPE, Soon::TYPE, Usual::TYPE];
+    let books: [TypeSnapshot; KINDS] = std::array::from_fn(|kind| {
         // What is on its way arrives yet.
-        let index = usize::from(of == Usual::TYPE);
-        let since = Instant::now();
+        let (of, published, since) = (types[kind], published[kind], Instant::now());
         loop {
             let told = bus.snapshot().of(of).cloned();
             let [received, gaps] =
-                [&counts[index].received, &counts[index].gaps].map(|n| n.load(Ordering::Relaxed));
-            if let Some(told) = told.filter(|_| received + gaps == published[index]) {
-                assert_eq!(told.taken + told.lost_by_publishers, published[index], "{told:?}");
+                [&counts[kind].received, &counts[kind].gaps].map(|n| n.load(Ordering::Relaxed));
+            if let Some(told) = told.filter(|_| received + gaps == published) {
+                assert_eq!(told.taken + told.lost_by_publishers, published, "{told:?}");
                 assert_eq!(gaps, told.lost_by_publishers + told.lost_by_subscribers, "{told:?}");
                 assert_eq!(received, told.delivered, "{told:?}");
                 break told;
             }
-            let why =
-                format!("{}: {} published, {received} received, {gaps} in gaps", of.name(), published[index]);
+            let why = format!("{}: {published} published, {received} received, {gaps} in gaps", of.name());
             assert!(since.elapsed() < Duration::from_secs(10), "{why}: {:?}", bus.snapshot());
             sleep(Duration::from_millis(1));
         }
     });
-    let [critical, normal]: [TypeSnapshot; 2] = books;
     let granted = granted(&urgent);
     assert_eq!((urgent.stop().1, shared.stop().1), (0, 0), "a task panicked");
-    let tail = std::mem::replace(&mut *tail.lock().expect("nobody panicked"), Tail::with_capacity(0));
-    Row {
-        granted,
-        published,
-        received: [critical.delivered, normal.delivered],
-        lost: [normal.lost_by_publishers, normal.lost_by_subscribers],
-        latencies: tail.figures(),
-        seconds: time.as_secs_f64(),
-        host,
-    }
+    let mut kinds = published.into_iter().zip(books).zip(&tails).map(|((published, told), tail)| {
+        let tail = std::mem::replace(&mut *tail.lock().expect("nobody panicked"), Tail::with_capacity(0));
+        Kind { published, told, latencies: tail.figures() }
+    });
+    let kinds = std::array::from_fn(|_| kinds.next().expect("as many as there are"));
+    Row { granted, kinds, host }
+}
+
+/// Has this worker handle all events of a type.
+fn handled<E: Event>(
+    worker: &pcmflow::runtime::Worker,
+    bus: &EventBus,
+    events: usize,
+    noted: u64,
+    count: &Arc<Count>,
+    tail: &Arc<Mutex<Tail>>,
+) {
+    let subscription = bus.subscribe::<E>(events).expect("memory for a queue");
+    let handler = Handler { subscription, count: count.clone(), tail: tail.clone(), noted };
+    woken(worker, E::TYPE.priority(), handler);
 }
 
 /// Brings the handler to the worker, to be woken by what it handles.
@@ -232,20 +246,20 @@ fn flood(mut publisher: Publisher, clock: Clock, until: Instant) -> u64 {
     sent
 }
 
-/// Publishes a Critical event every millisecond; how many.
+/// Publishes a Critical event every millisecond, and a High one; how many of each.
 fn beat(mut publisher: Publisher, clock: Clock, until: Instant, way: Way) -> u64 {
     let _raised = way.real_time.then(|| RealTime::every(EVERY).raise());
     let mut sent = 0;
     let mut due = Instant::now();
     while due < until {
         sleep(due.saturating_duration_since(Instant::now()));
-        let event = Urgent { a: sent, b: 0, c: 0, d: 0, e: 0 };
-        let now_ns = clock.now_ns();
-        let _ = if way.audio {
-            publisher.publish(&event, now_ns)
-        } else {
-            publisher.publish_and_wake(&event, now_ns)
-        };
+        let (urgent, soon) =
+            (Urgent { a: sent, b: 0, c: 0, d: 0, e: 0 }, Soon { a: sent, b: 0, c: 0, d: 0, e: 0 });
+        let _ = publisher.publish(&urgent, clock.now_ns());
+        let _ = publisher.publish(&soon, clock.now_ns());
+        if !way.audio {
+            publisher.wake();
+        }
         sent += 1;
         due += EVERY;
     }

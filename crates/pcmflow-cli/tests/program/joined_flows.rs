@@ -32,6 +32,20 @@ fn run(place: &Place, flow: &str) -> (Output, Value) {
     (output, place.json("books.json")["sinks"]["out"].clone())
 }
 
+/// Runs it in real time and says these words to its console, one each quarter of a second: where in the stream they come does not matter.
+fn by_hand(place: &Place, flow: &str, words: &[String]) -> Output {
+    let mut running = pcmflow(["run", flow, "--console", "--json", "--summary", &place.at("books.json")])
+        .stdin_open()
+        .start();
+    let out = running.gather_stdout();
+    let mut console = running.child.stdin.take().unwrap();
+    for words in words {
+        std::thread::sleep(Duration::from_millis(250));
+        writeln!(console, "{words}").unwrap();
+    }
+    running.end(out)
+}
+
 /// What came in is delivered, or lost with a cause.
 #[track_caller]
 fn balances(books: &Value, frames_in: u64) {
@@ -97,17 +111,8 @@ fn a_way_to_a_join_that_is_shut_by_hand_leaves_books_that_balance() {
             let voice = ("voice", "signal = 'sine:440,seconds=1.5', pace = 'realtime'");
             let flow =
                 flow(&place, &format!("missing = '{missing}'"), &[voice], &[("voice", ""), ("voice", "")]);
-            let mut running =
-                pcmflow(["run", &flow, "--console", "--json", "--summary", &place.at("books.json")])
-                    .stdin_open()
-                    .start();
-            let out = running.gather_stdout();
-            let mut console = running.child.stdin.take().unwrap();
-            for verb in ["stop", "start"] {
-                std::thread::sleep(Duration::from_millis(200));
-                writeln!(console, "pipeline {verb} voice→way{input}").unwrap();
-            }
-            let output = running.end(out);
+            let words = ["stop", "start"].map(|verb| format!("pipeline {verb} voice→way{input}"));
+            let output = by_hand(&place, &flow, &words);
             let lines = output.json();
             assert!(lines.iter().filter(|line| line["ok"] == true).count() >= 2, "{lines:?}");
             let books = &place.json("books.json")["sinks"]["out"];
@@ -126,15 +131,7 @@ fn an_input_that_is_taken_out_by_hand_leaves_books_that_balance() {
         let place = Place::new();
         let voice = ("voice", "signal = 'sine:440,seconds=1', pace = 'realtime'");
         let flow = flow(&place, "missing = 'silence'", &[voice], &[("voice", ""), ("voice", "")]);
-        let mut running =
-            pcmflow(["run", &flow, "--console", "--json", "--summary", &place.at("books.json")])
-                .stdin_open()
-                .start();
-        let out = running.gather_stdout();
-        let mut console = running.child.stdin.take().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        writeln!(console, "pipeline remove {removed}").unwrap();
-        let output = running.end(out);
+        let output = by_hand(&place, &flow, &[format!("pipeline remove {removed}")]);
         let books = &place.json("books.json")["sinks"]["out"];
         balances(books, 48_000);
         let came_to_nobody = books["dropped"]["removed"].as_u64().unwrap_or_default();

@@ -99,7 +99,7 @@ define! {
     }
     /// When somebody is told that something is wrong, and when that it is right again.
     alerts: AlertsConfig {
-        /// The 99th percentile of the latency, from here on wrong.
+        /// The 99th percentile of the latency, from here on wrong; in proportion where a pipeline has a limit of its own.
         LIVE latency_ms_on: u64 = 30, number(1, 10_000);
         /// Right again.
         LIVE latency_ms_off: u64 = 20, number(0, 9_999);

@@ -131,6 +131,28 @@ fn what_was_on_its_way_to_a_task_that_is_dropped_is_lost_with_a_cause() {
     }
 }
 
+#[test]
+fn what_was_sent_to_a_task_that_never_heard_of_the_link_is_lost_with_a_cause() {
+    let source = Numbers { every_ns: 1_000_000, ..Numbers::new(format(48_000, 1), 48, 9_600) };
+    let (mut bench, mut other) = split(Strategy::DropNewest, Box::new(source));
+    let _ = bench.witness("sink", None, 1.0);
+    bench.connect("middle", "sink", Strategy::DropNewest);
+    bench.flow.start().unwrap();
+    run_both(&mut bench, &mut other, 10_000_000);
+    bench.flow.disconnect("source→middle").unwrap();
+    bench.connect("source", "middle", Strategy::DropNewest);
+    bench.flow.start().unwrap();
+    bench.run_until(20_000_000);
+    let link = &bench.flow.status().pipelines["source→middle"];
+    assert_eq!(link.fill, 4, "the source fills it: {link:#?}");
+    drop(other);
+    bench.run_until(u64::MAX);
+    let books = bench.flow.books();
+    assert_eq!(books.unaccounted(), Frames(0), "{books:#?}");
+    let taken = books.pipelines["source→middle"].taken.unwrap();
+    assert!(taken.lost()[LossCause::Removed] >= Frames(4 * 48), "{taken:?}");
+}
+
 /// Gives eight chunks at once, whether there is room or not.
 struct Bursts;
 

@@ -35,7 +35,7 @@ pub enum Command {
     PipelineStop(String),
     /// A pipeline is removed.
     PipelineRemove(String),
-    /// The classes of the pool, and who holds buffers.
+    /// The classes of the pool, and what is in use.
     PoolStatus,
     /// Memory that is not needed is given back.
     PoolTrim,
@@ -127,7 +127,7 @@ pub(super) const WORDS: &[Row] = &[
     }),
     row(&["pipeline", "stop"], &[Argument::Name], "stops it", |[name, _]| Command::PipelineStop(name)),
     row(&["pipeline", "remove"], &[Argument::Name], "removes it", |[name, _]| Command::PipelineRemove(name)),
-    row(&["pool", "status"], &[], "the classes of the pool, and who holds buffers", |_| Command::PoolStatus),
+    row(&["pool", "status"], &[], "the classes of the pool, and what is in use", |_| Command::PoolStatus),
     row(&["pool", "trim"], &[], "gives back memory that is not needed", |_| Command::PoolTrim),
     row(&["pool", "clear"], &[], "gives back all memory that nobody holds", |_| Command::PoolClear),
     row(&["events"], &[], "as events status", |_| Command::EventsStatus),

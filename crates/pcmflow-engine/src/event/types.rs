@@ -161,7 +161,7 @@ events! {
     pub struct PipelineRemoved: Normal {
         /// The pipeline.
         pub pipeline: NameId,
-        /// Frames that waited in it, and were given up.
+        /// Frames that it lost while it was there. What waits in it is still taken.
         pub frames_lost: Frames,
     }
 

@@ -6,7 +6,7 @@ use super::error::FlowError;
 use super::gone::Gone;
 use super::graph::{Graph, Output, Ports};
 use super::link::adapter::Adapter;
-use super::link::{LinkCell, LinkConfig, LinkNames, link};
+use super::link::{FOREVER, HELD_NS_MAX, LinkCell, LinkConfig, LinkNames, link};
 use super::node::{Inflow, Node};
 use super::pipeline::PipelineConfig;
 use super::task::{NodeTask, Work};
@@ -266,13 +266,13 @@ impl DataFlowCoordinator {
         if let Some(before) = self.links.insert(pipeline.clone(), LinkEntry { cell, reader, shut: false }) {
             self.gone.link(&pipeline, before.cell);
         }
-        self.tell_what_yields();
+        self.tell_patience();
         Ok(())
     }
 
-    /// Tells each link whether ways part where it begins, and a source that can't wait is before that, be it far before. What can wait
-    /// behind such a place does: that fills the link that begins there.
-    pub(super) fn tell_what_yields(&self) {
+    /// Tells each link how long it may hold up the others that begin where it does, if a source that can't wait is before that, be it far
+    /// before. What can wait behind such a place does: that fills the link that begins there.
+    pub(super) fn tell_patience(&self) {
         let sources = self.nodes.iter().filter(|(_, node)| node.live);
         let mut live: BTreeSet<&str> = sources.map(|(name, _)| name.as_str()).collect();
         loop {
@@ -286,15 +286,22 @@ impl DataFlowCoordinator {
                 break;
             }
         }
-        let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
+        // How many begin at each node, and the most urgent of them.
+        let mut ways: BTreeMap<&str, (usize, Priority)> = BTreeMap::new();
         for edge in self.graph.edges.values() {
-            *ways.entry(&edge.config.from).or_default() += 1;
+            let (ways, most_urgent) = ways.entry(&edge.config.from).or_default();
+            (*ways, *most_urgent) = (*ways + 1, edge.config.priority.min(*most_urgent));
         }
         for (name, link) in &self.links {
-            let from = self.graph.edges.get(name).map(|edge| edge.config.from.as_str());
-            let yields = from.is_some_and(|from| live.contains(from) && ways.get(from) > Some(&1));
+            let Some(config) = self.graph.edges.get(name).map(|edge| &edge.config) else { continue };
+            let is_live = live.contains(config.from.as_str());
+            let patience_ns = match ways.get(config.from.as_str()) {
+                Some((2.., most_urgent)) if is_live && *most_urgent < config.priority => 0,
+                Some((2.., _)) if is_live => HELD_NS_MAX,
+                _ => FOREVER,
+            };
             // Relaxed: it makes nothing else visible.
-            link.cell.yields.store(yields, Ordering::Relaxed);
+            link.cell.patience_ns.store(patience_ns, Ordering::Relaxed);
         }
     }
 

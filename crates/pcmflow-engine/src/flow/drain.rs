@@ -24,11 +24,16 @@ impl NodeTask {
                 continue;
             }
             // What it held, or had in hand.
-            if single && let Some(taken) = inlet.position() {
-                let held = self.given.position();
-                lose_between(&mut self.given, &mut self.outlets, held, taken, cause);
-            }
             let (given, outlets) = (&mut self.given, &mut self.outlets);
+            if single && let Some(taken) = inlet.position() {
+                for gap in inlet.unpassed() {
+                    let held = given.position();
+                    lose_between(given, outlets, held, gap.position, cause);
+                    lose_between(given, outlets, gap.position, gap.end(), gap.cause);
+                }
+                let held = given.position();
+                lose_between(given, outlets, held, taken, cause);
+            }
             let over = inlet.drain(cause, |gap| {
                 if single {
                     lose_between(given, outlets, gap.position, gap.end(), gap.cause);

@@ -145,6 +145,7 @@ impl DataFlowCoordinator {
             let config = edge.config.clone();
             self.graph.disconnect(name)?;
             self.detach(name, &config)?;
+            self.tell_patience();
         }
         self.pending.retain(|(_, edit)| edit.brings().is_none_or(|of| !Arc::ptr_eq(of, link)));
         Ok(name.is_some())
@@ -163,7 +164,7 @@ impl DataFlowCoordinator {
             self.has_room(&config.from, 1)?;
         }
         self.graph.disconnect(name)?;
-        self.tell_what_yields();
+        self.tell_patience();
         self.detach(name, &config)
     }
 
@@ -220,7 +221,7 @@ impl DataFlowCoordinator {
         }
         needs.iter().try_for_each(|(name, edits)| self.has_room(name, *edits))?;
         let edges = self.graph.remove(name)?;
-        self.tell_what_yields();
+        self.tell_patience();
         // First, so that nothing more is given to it than what is lost.
         self.edit(name, Edit::Remove)?;
         for edge in &edges {

@@ -383,6 +383,10 @@ impl NodeTask {
                 _ => {}
             }
         }
+        let position = self.given.position();
+        if let Some((_, inlet)) = self.inlets.get_mut(at) {
+            inlet.passed(position);
+        }
     }
 
     /// Enters what a cut showed at one of the inputs.

@@ -55,7 +55,6 @@ impl BackpressureController {
         if config.buffer_factor_max == 0 {
             return Err(ControllerError::BufferFactor);
         }
-        let strategy = if config.strategy == Strategy::Adaptive { Strategy::Buffer } else { config.strategy };
         Ok(Self {
             config,
             detector,
@@ -65,8 +64,33 @@ impl BackpressureController {
             rung: 0,
             changed_ns: None,
             slow: Slow::ProducerFast,
-            decision: Decision { strategy, throttle_ns: 0, buffer_limit: 0 },
+            decision: Decision { strategy: config.strategy.first(), throttle_ns: 0, buffer_limit: 0 },
         })
+    }
+
+    /// Another strategy from now on. Back-pressure that is on goes on: it ends, and is counted, as the one that it is.
+    ///
+    /// ```
+    /// use pcmflow_engine::pressure::{BackpressureController, ControllerConfig, Observation, Producer, Strategy};
+    /// let mut controller = BackpressureController::new(ControllerConfig::default())?;
+    /// let mut seen = Observation { now_ns: 1, used: 16, capacity: 16, producer: Producer::Waiting, consumer_per_s: 0,
+    ///     nominal_per_s: 100, latency_limit_ns: 10_000_000 };
+    /// assert!(controller.observe(seen).edge.is_some());
+    /// controller.set_strategy(Strategy::DropNewest);
+    /// assert!(controller.stats(5).active);
+    /// (seen.now_ns, seen.used) = (101, 0);
+    /// assert_eq!(controller.observe(seen).decision.strategy, Strategy::DropNewest);
+    /// assert_eq!((controller.stats(101).episodes, controller.stats(101).total_ns), (1, 100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// RT-safe: wait-free, no allocation.
+    pub fn set_strategy(&mut self, strategy: Strategy) {
+        if strategy != self.config.strategy {
+            self.config.strategy = strategy;
+            (self.rung, self.changed_ns) = (0, None);
+            self.decision.strategy = strategy.first();
+        }
     }
 
     /// Takes in how the link is; says what is to be done, and what changed with it.

@@ -28,8 +28,8 @@
 //! # In a flow
 //!
 //! Behind a source that is live no listener holds up the others. Where ways part, be it at that source or at a node behind it, a link
-//! that is full is waited for once, whatever its strategy: for 20 ms at the most, as that may be a moment's. From then on, until its
-//! back-pressure ends, what finds no room in it is given up: at this link alone, which counts it. Of one that begins at the source,
+//! that is full is waited for once, whatever its strategy: for 20 ms at the most, as that may be a moment's; not at all, where another one from
+//! there is more [urgent](crate::Priority). From then on, until its back-pressure ends, what finds no room in it is given up: at this link alone, which counts it. Of one that begins at the source,
 //! and is to throttle or to block, the strategy in force is then [`Strategy::DropNewest`]. What a node makes of an input for which there
 //! was room is taken, also where that is more than the link holds. A node with one way out holds up its own way alone: it waits, and
 //! the link that loses is the one where that way begins, or it is the source's ring. What is ahead of a join's other inputs waits for
@@ -84,6 +84,14 @@ impl Strategy {
         ("block", Self::Block),
         ("adaptive", Self::Adaptive),
     ];
+
+    /// What is done at first.
+    pub(crate) const fn first(self) -> Self {
+        match self {
+            Self::Adaptive => Self::Buffer,
+            fixed => fixed,
+        }
+    }
 
     /// Its name.
     ///

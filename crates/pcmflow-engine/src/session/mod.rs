@@ -331,15 +331,15 @@ impl Session {
         if now_ns < self.due_ns() {
             return false;
         }
+        if !self.behind.is_empty() {
+            self.follow();
+        }
         if self.config.current().console.debug {
             // How full each buffer is, is about to be told.
             self.look();
             return true;
         }
         locked(&self.monitor).watch(now_ns, &mut locked(&self.flow));
-        if !self.behind.is_empty() {
-            self.follow();
-        }
         if now_ns >= self.states_due_ns {
             self.publish_states();
         }

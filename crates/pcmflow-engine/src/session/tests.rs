@@ -451,6 +451,17 @@ fn pipelines_without_a_strategy_of_their_own_follow_the_configuration() {
     bench.run(100, true);
     assert!(answer("config set flow.strategy drop-oldest", &mut bench.session).ok);
     bench.run(100, true);
-    let strategy = |name: &str| locked(&bench.session.flow).status().pipelines[name].strategy;
+    let flow = bench.session.flow();
+    let strategy = |name: &str| locked(&flow).status().pipelines[name].strategy;
     assert_eq!((strategy("mic→slow"), strategy("mic→meter")), (Strategy::DropOldest, Strategy::DropNewest));
+    // More changes than a task that is not driven can have waiting, and buffers are told of: it still gets the last.
+    assert!(answer("buffer-debug on", &mut bench.session).ok);
+    for _ in 0..50 {
+        for of in ["block", "throttle"] {
+            assert!(answer(format!("config set flow.strategy {of}"), &mut bench.session).ok);
+        }
+    }
+    assert_ne!(strategy("mic→slow"), Strategy::Throttle);
+    bench.run(300, true);
+    assert_eq!(strategy("mic→slow"), Strategy::Throttle);
 }

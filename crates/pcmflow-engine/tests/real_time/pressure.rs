@@ -25,6 +25,7 @@ pub(crate) fn entries() {
                 };
                 rt("BackpressureController::observe", || controller.observe(seen));
             }
+            rt("BackpressureController::set_strategy", || controller.set_strategy(Strategy::Block));
             assert_eq!(rt("BackpressureController::stats", || controller.stats(3_000_000_000)).episodes, 1);
         }
     }

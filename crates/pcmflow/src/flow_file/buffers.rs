@@ -9,6 +9,7 @@ use crate::core::format::ChannelCount;
 use crate::core::pool::BufferRecyclingPool;
 use crate::engine::config::AudioConfig;
 use crate::engine::flow::PipelineConfig;
+use crate::engine::pressure::{ControllerConfig, Strategy};
 use crate::engine::transform::{BufferNeed, Cost, Plan};
 use std::collections::BTreeMap;
 
@@ -54,8 +55,14 @@ impl FlowPlan {
         // What can wait behind a node.
         let waiting = |name: &str| {
             let behind = file.pipelines.iter().filter(|pipeline| pipeline.config.from == name);
-            let packets = behind.map(|pipeline| pipeline.config.packets.next_power_of_two()).max();
-            packets.filter(|_| can_wait && copies).map_or(0, u64::from)
+            let packets = behind.map(|pipeline| {
+                let factor = match pipeline.config.strategy {
+                    Strategy::Buffer | Strategy::Adaptive => ControllerConfig::default().buffer_factor_max,
+                    _ => 1,
+                };
+                u64::from(pipeline.config.packets.next_power_of_two()) * u64::from(factor)
+            });
+            packets.max().filter(|_| can_wait && copies).unwrap_or(0)
         };
         let mut needs = Vec::new();
         for node in &file.nodes {

@@ -42,6 +42,8 @@ pub(in crate::flow) struct Inlet {
     pub(in crate::flow) adapter: Adapter,
     /// In the format that is wanted.
     ready: VecDeque<Packet>,
+    /// Gaps that were heard of and that the node may not have passed yet, oldest first: should it fail, each keeps its cause.
+    unpassed: VecDeque<Gap>,
     taken: Timeline,
     /// Where the last cut stood.
     pub(in crate::flow) cut: Option<StreamPosition>,
@@ -84,6 +86,7 @@ impl Inlet {
             past: EdgeSnapshot::default(),
             adapter: Adapter::default(),
             ready: VecDeque::with_capacity(8),
+            unpassed: VecDeque::new(),
             taken: Timeline::default(),
             cut: None,
             begun: false,
@@ -101,6 +104,18 @@ impl Inlet {
     /// The next packet in the format that is wanted.
     pub(in crate::flow) fn next(&mut self) -> Option<Packet> {
         self.ready.pop_front()
+    }
+
+    /// The node has passed everything before this.
+    pub(in crate::flow) fn passed(&mut self, position: StreamPosition) {
+        while self.unpassed.front().is_some_and(|gap| gap.end() <= position) {
+            self.unpassed.pop_front();
+        }
+    }
+
+    /// Gaps that the node, which is gone, has not passed.
+    pub(in crate::flow) fn unpassed(&mut self) -> VecDeque<Gap> {
+        std::mem::take(&mut self.unpassed)
     }
 
     /// The first frame that was not heard of; none before the other end was attached.
@@ -187,6 +202,12 @@ impl Inlet {
 
     fn gap(&mut self, gap: Gap, pool: &BufferRecyclingPool) {
         self.taken.lose(gap);
+        match self.unpassed.back_mut() {
+            // Positions of its own clock say nothing of what the node has passed.
+            _ if self.own_clock => {}
+            Some(last) if last.end() == gap.position && last.cause == gap.cause => last.frames += gap.frames,
+            _ => self.unpassed.push_back(gap),
+        }
         let ready = &mut self.ready;
         self.adapter.gap(gap, pool, &mut |packet| ready.push_back(packet));
         let lost = self.past.lost + self.past.evicted + self.gauge.lost() + self.gauge.evicted();

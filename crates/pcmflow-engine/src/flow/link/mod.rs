@@ -53,6 +53,12 @@ pub(in crate::flow) struct LinkNames {
     pub(in crate::flow) to: NameId,
 }
 
+/// A link may hold up its node for as long as it is full.
+pub(in crate::flow) const FOREVER: u64 = u64::MAX;
+/// Where ways part behind a source that can't wait, a link that is full holds up others that are as urgent for so long, once: then it is
+/// not just a moment's, and they get what they wait for. One that is more urgent waits for nobody.
+pub(in crate::flow) const HELD_NS_MAX: u64 = 20_000_000;
+
 /// What both ends of a link share with each other and with whoever looks.
 #[derive(Debug)]
 pub(in crate::flow) struct LinkCell {
@@ -62,9 +68,9 @@ pub(in crate::flow) struct LinkCell {
     /// Where on the source's timeline the link begins; [`UNBEGUN`] before it is attached, [`TOO_LATE`] where the receiving end went
     /// before that.
     pub(in crate::flow) start: AtomicU64,
-    /// Somewhere before it is a source that can't wait, and its node fills other links, too: none of them holds up the others for long.
-    /// The control side's to say.
-    pub(in crate::flow) yields: AtomicBool,
+    /// How long it may hold up its node; [`FOREVER`] unless that fills other links, too, and somewhere before it is a source that
+    /// can't wait. The control side's to say.
+    pub(in crate::flow) patience_ns: AtomicU64,
     /// The receiving end is ahead of another one, which has nothing: the sending end may go on though the link is full.
     pub(in crate::flow) ahead: AtomicBool,
     /// Even so, the sending end waits: as much waits already as may. The sending end's to say.
@@ -172,7 +178,7 @@ pub(in crate::flow) fn link(
         sender: Wait::default(),
         receiver: Wait::default(),
         start: AtomicU64::new(UNBEGUN),
-        yields: AtomicBool::new(false),
+        patience_ns: AtomicU64::new(FOREVER),
         ahead: AtomicBool::new(false),
         stalled: AtomicBool::new(false),
         taken: Tally::default(),

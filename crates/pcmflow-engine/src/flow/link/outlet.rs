@@ -2,7 +2,7 @@
 
 use super::inlet::Ring;
 use super::losing::Losing;
-use super::{LinkCell, LinkConfig, LinkError, UNBEGUN, controller, ring};
+use super::{FOREVER, LinkCell, LinkConfig, LinkError, UNBEGUN, ring};
 use crate::flow::edit::OutletChange;
 use crate::pressure::{
     BackpressureController, Change, Decision, Edge, Observation, Producer as Kind, Strategy,
@@ -22,10 +22,6 @@ const RATE_WINDOW_NS: u64 = 10_000_000;
 /// So much of the stream may wait before a link that is full, where another input of a join is behind it and has nothing. What
 /// declared delays need beyond that is [refused](crate::flow::GraphError::Ahead).
 pub(in crate::flow) const AHEAD_NS_MAX: u64 = 1_000_000_000;
-
-/// Where ways part behind a source that can't wait, a link that is full holds up the others for so long, once: then it is not just a
-/// moment's, and they get what they wait for.
-const HELD_NS_MAX: u64 = 20_000_000;
 
 /// So many packets at the most have their place in the queue before a link from the start: what one input makes, and what a link of
 /// usual length buffers. Longer queues grow when they are needed.
@@ -96,7 +92,7 @@ impl Outlet {
         cell: Arc<LinkCell>,
     ) -> Result<Self, LinkError> {
         let capacity = gauge.capacity() as u64;
-        let strategy = if config.strategy == Strategy::Adaptive { Strategy::Buffer } else { config.strategy };
+        let strategy = config.strategy.first();
         Ok(Self {
             config,
             link: Some(link),
@@ -158,10 +154,10 @@ impl Outlet {
         self.config.strategy == Strategy::Adaptive
     }
 
-    /// Whether it must not hold up its node for long.
-    fn yields(&self) -> bool {
+    /// How long it may hold up its node, if not [`FOREVER`].
+    fn patience_ns(&self) -> Option<u64> {
         // Relaxed: nothing is read on the strength of it.
-        self.cell.yields.load(Ordering::Relaxed)
+        Some(self.cell.patience_ns.load(Ordering::Relaxed)).filter(|patience_ns| *patience_ns != FOREVER)
     }
 
     /// Whether what can't be sent is given up.
@@ -180,12 +176,12 @@ impl Outlet {
             self.held_since_ns = None;
             return Ok(());
         }
-        let yields = self.yields();
+        let patience_ns = self.patience_ns();
         let Some(link) = &mut self.link else { return Ok(()) };
         let ready = match self.decision.strategy {
             _ if self.shut => true,
             Strategy::DropOldest | Strategy::DropNewest => true,
-            Strategy::Throttle if now_ns < self.paused_until_ns && !yields => {
+            Strategy::Throttle if now_ns < self.paused_until_ns && patience_ns.is_none() => {
                 return Err(self.paused_until_ns);
             }
             Strategy::Throttle | Strategy::Block => self.queue.is_empty() && link.has_room(),
@@ -197,10 +193,10 @@ impl Outlet {
         if ready {
             return Ok(());
         }
-        if yields {
+        if let Some(patience_ns) = patience_ns {
             let since_ns = *self.held_since_ns.get_or_insert(now_ns);
             self.gives_up = self.was_held(now_ns);
-            return if self.gives_up { Ok(()) } else { Err(since_ns.saturating_add(HELD_NS_MAX)) };
+            return if self.gives_up { Ok(()) } else { Err(since_ns.saturating_add(patience_ns)) };
         }
         self.held_up |= ahead;
         Err(0)
@@ -208,7 +204,10 @@ impl Outlet {
 
     /// Whether it held up its node for as long as it may.
     fn was_held(&self, now_ns: u64) -> bool {
-        self.held_since_ns.is_some_and(|since_ns| now_ns.saturating_sub(since_ns) >= HELD_NS_MAX)
+        let (since_ns, patience_ns) = (self.held_since_ns, self.patience_ns());
+        since_ns
+            .zip(patience_ns)
+            .is_some_and(|(since_ns, patience_ns)| now_ns.saturating_sub(since_ns) >= patience_ns)
     }
 
     /// Where what waits for room begins.
@@ -340,10 +339,8 @@ impl Outlet {
     pub(in crate::flow) fn change(&mut self, change: OutletChange) {
         match change {
             OutletChange::Strategy(strategy) => {
-                let config = LinkConfig { strategy, ..self.config };
-                if let Ok(controller) = controller(config) {
-                    (self.config, self.controller) = (config, controller);
-                }
+                self.config.strategy = strategy;
+                self.controller.set_strategy(strategy);
             }
             // Meanwhile what comes is given up.
             OutletChange::Shut(shut) => self.shut = shut,

@@ -285,8 +285,8 @@ fn an_outlet_that_goes_on_in_a_ring_that_nobody_came_for_is_closed() {
     let config = super::super::link::LinkConfig {
         packets: 4,
         strategy: Strategy::Block,
-        latency_ns_max: 0,
         live: false,
+        latency_ns_max: 0,
         pressure_percent: (90, 70),
     };
     let names = super::super::link::LinkNames::default();

@@ -7,7 +7,8 @@ use crate::pressure::Strategy;
 use crate::task::{Clock, Executor};
 use crate::transform::Shape;
 use pcmflow_core::chunk::AudioChunk;
-use pcmflow_core::ledger::LossCause;
+use pcmflow_core::format::Frames;
+use pcmflow_core::ledger::{Gap, LossCause};
 use pcmflow_core::pool::{BufferRecyclingPool, PoolConfig};
 
 #[test]
@@ -28,6 +29,76 @@ fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {
     assert!(!dead.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).ended);
     let given = books.nodes["dead"].given.unwrap();
     assert_eq!((given.delivered().0, given.lost()[LossCause::DeadModule].0), (4_800, 43_200));
+}
+
+/// Gives more at once than a link that drops can hold, and losses of its own.
+struct Bursts;
+
+impl Inflow for Bursts {
+    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+        for _ in 0..8 {
+            let at = out.position().0;
+            out.chunk(chunk(out.pool(), format(48_000, 1), at, 48, 0).unwrap());
+        }
+        out.gap(Gap { position: out.position(), frames: Frames(10), cause: LossCause::Device });
+        Ok(if out.position().0 > 2_000 { Inflowed::End } else { Inflowed::More })
+    }
+}
+
+/// Wherever a node fails: what was lost before it, by others, is lost by their cause yet.
+#[test]
+fn a_gap_that_a_failing_node_has_not_passed_keeps_its_cause() {
+    /// Holds a chunk and what comes behind it, until the next; fails at a frame, or at the gap behind it.
+    struct Holds {
+        held: Vec<AudioChunk>,
+        gaps: Vec<Gap>,
+        fails_at: u64,
+        in_gap: bool,
+    }
+    impl Node for Holds {
+        fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+            if !self.in_gap && chunk.position().0 >= self.fails_at {
+                return Err("told to".into());
+            }
+            self.held.drain(..).for_each(|chunk| out.chunk(chunk));
+            self.gaps.drain(..).for_each(|gap| out.gap(gap));
+            self.held.push(chunk);
+            Ok(())
+        }
+        fn gap(&mut self, _: usize, gap: Gap, _: &mut Out<'_>) -> Result<(), NodeError> {
+            if self.in_gap && gap.position.0 >= self.fails_at {
+                return Err("told to".into());
+            }
+            self.gaps.push(gap);
+            Ok(())
+        }
+        fn end(&mut self, out: &mut Out<'_>) -> Result<(), NodeError> {
+            self.held.drain(..).for_each(|chunk| out.chunk(chunk));
+            self.gaps.drain(..).for_each(|gap| out.gap(gap));
+            Ok(())
+        }
+    }
+    for (fails_at, in_gap) in (0..2_300).step_by(37).flat_map(|at| [(at, false), (at, true)]) {
+        let mut bench = Bench::new();
+        bench.flow.add_source("source", Shape::new(format(48_000, 1)), false, Box::new(Bursts)).unwrap();
+        let node = Holds { held: Vec::new(), gaps: Vec::new(), fails_at, in_gap };
+        // Blocks that chunks don't fill: before a gap comes what there is of one.
+        let wants = Shape::new(format(48_000, 1)).in_blocks(Frames(100));
+        bench.flow.add_node("holds", Ports::node(Some(wants)), Box::new(node)).unwrap();
+        let seen = bench.witness("sink", None, 1.0);
+        bench.connect("source", "holds", Strategy::DropNewest);
+        bench.connect("holds", "sink", Strategy::Block);
+        bench.flow.start().unwrap();
+        let books = bench.finish();
+        let made = bench.flow.status().nodes["source"].given;
+        let device = made.lost[LossCause::Device];
+        let (balance, _) = books.balance(Frames(made.delivered.0), &[], "sink").unwrap();
+        assert_eq!(balance.unaccounted, Frames(0), "{fails_at} {in_gap}: {balance:#?} {books:#?}");
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.frames(Some(LossCause::Device)), device.0, "{fails_at} {in_gap}");
+        let overflow = books.pipelines["source→holds"].edge.unwrap().lost[LossCause::Overflow];
+        assert_eq!(seen.frames(Some(LossCause::Overflow)), overflow.0, "{fails_at} {in_gap}");
+    }
 }
 
 #[test]

@@ -98,6 +98,72 @@ fn so_it_does_behind_a_node_and_behind_a_join() {
     }
 }
 
+/// How far behind the first chunk that it got any other came, by the clock.
+#[derive(Default)]
+struct Lateness {
+    first_ns: Option<i64>,
+    most_ns: i64,
+}
+
+impl Node for Arc<Mutex<Lateness>> {
+    fn chunk(&mut self, _: usize, chunk: AudioChunk, out: &mut Out<'_>) -> Result<(), NodeError> {
+        let behind_ns = out.now_ns() as i64 - (chunk.position().0 * 10 * MS / BLOCK) as i64;
+        let mut lateness = self.lock().unwrap();
+        let first_ns = *lateness.first_ns.get_or_insert(behind_ns);
+        lateness.most_ns = lateness.most_ns.max(behind_ns - first_ns);
+        Ok(())
+    }
+}
+
+/// However often one that is less urgent stands, and whatever is done about its pipeline.
+#[test]
+fn what_is_urgent_never_waits_for_what_is_not() {
+    for (_, strategy) in Strategy::ALL {
+        let mut bench = live();
+        let urgent: Arc<Mutex<Lateness>> = Arc::default();
+        bench.flow.add_node("urgent", Ports::sink(None), Box::new(urgent.clone())).unwrap();
+        let usual = bench.witness("usual", None, 0.0);
+        bench.connect_urgent("source", "urgent", 0, Strategy::Adaptive);
+        bench.connect("source", "usual", strategy);
+        bench.flow.start().unwrap();
+        for _ in 0..10 {
+            bench.run_first_for(100 * MS);
+            bench.run_until(bench.clock.now_ns() + 50 * MS);
+        }
+        bench.finish();
+        usual.lock().unwrap().assert_tiles(0, TOTAL);
+        assert!(
+            urgent.lock().unwrap().most_ns <= 2 * MS as i64,
+            "{strategy}: {}",
+            urgent.lock().unwrap().most_ns
+        );
+    }
+}
+
+/// A strategy that is changed while there is back-pressure ends nothing, and hides nothing.
+#[test]
+fn back_pressure_goes_on_under_another_strategy_and_ends_with_its_cause() {
+    // Those that go on in the same ring.
+    for strategy in [Strategy::Block, Strategy::Throttle, Strategy::DropNewest] {
+        let mut bench = live();
+        let (stuck, _other) = (bench.witness("stuck", None, 0.0), bench.witness("other", None, 0.0));
+        bench.connect_urgent("source", "other", 0, Strategy::Adaptive);
+        bench.connect("source", "stuck", Strategy::Block);
+        bench.flow.start().unwrap();
+        bench.run_first_for(400 * MS);
+        bench.flow.set_strategy("source→stuck", strategy).unwrap();
+        bench.run_first_for(400 * MS);
+        let pressure = bench.flow.status().pipelines["source→stuck"].pressure;
+        assert!(pressure.active && pressure.episodes == 1, "{strategy}: {pressure:?}");
+        bench.run_until(bench.clock.now_ns() + 100 * MS);
+        let pressure = bench.flow.status().pipelines["source→stuck"].pressure;
+        assert!(!pressure.active && pressure.episodes == 1, "{strategy}: {pressure:?}");
+        assert!(pressure.total_ns >= 700 * MS, "{strategy}: {pressure:?}");
+        bench.finish();
+        stuck.lock().unwrap().assert_tiles(0, TOTAL);
+    }
+}
+
 /// What is connected to a live source later is behind it, too.
 #[test]
 fn a_node_that_is_brought_behind_a_live_source_holds_up_nobody_either() {

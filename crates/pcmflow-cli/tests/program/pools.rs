@@ -65,7 +65,8 @@ fn what_the_pool_can_not_hold_is_refused_with_its_line() {
     let gain = [source.clone(), node("soft", "gain", "db = -3"), out.clone()].concat();
     let deep = gain + &way("in", "soft", "packets = 65536") + &way("soft", "out", "");
     let convert = [source, node("big", "convert", "block_frames = 65536"), out].concat();
-    let long = convert + &way("in", "big", "") + &way("big", "out", "");
+    let block = "strategy = 'block'";
+    let long = convert + &way("in", "big", block) + &way("big", "out", block);
     let small = (16..32).map(|samples: u32| samples.to_string()).collect::<Vec<_>>().join(",");
     let small = format!("memory.class_samples=[{small}]");
     let cases: [(&str, &[&str], &[&str]); 5] = [
@@ -89,7 +90,7 @@ fn what_the_pool_can_not_hold_is_refused_with_its_line() {
             &["memory.class_buffers_max=1", "memory.class_buffers_prewarm=0"],
             &["line 2: node in", "memory.class_buffers_max"],
         ),
-        (&deep, &[], &["line 2: node in", "65538 buffers", "fewer packets"]),
+        (&deep, &[], &["line 2: node in", "262146 buffers", "fewer packets"]),
         (
             &long,
             &[],

@@ -36,6 +36,32 @@ fn wav(place: &Place, name: &str) -> (u16, u32, u16, Vec<u8>) {
     (half(format + 2), rate, half(format + 14), bytes[data..].to_vec())
 }
 
+/// Standard output that nobody reads holds up neither the flow nor its end.
+#[test]
+fn a_console_that_nobody_listens_to_ends_when_it_is_told_to() {
+    let place = Place::new();
+    let flow = "[[nodes]]\nname = 'a'\nkind = 'synth'\nparameters = { signal = 'sine:440', pace = 'realtime' }\n\
+                [[nodes]]\nname = 'b'\nkind = 'discard'\n[[pipelines]]\nfrom = 'a'\nto = 'b'\n";
+    let flow = place.file("flow.toml", flow.as_bytes());
+    let mut running =
+        pcmflow(["run", &flow, "--console", "--summary", &place.at("books.json")]).stdin_open().start();
+    let mut console = running.child.stdin.take().unwrap();
+    for _ in 0..200 {
+        console.write_all(b"help\n").unwrap();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    running.interrupt();
+    // It ends by itself: what it wrote is read only then.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while running.child.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "it waits for a reader");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let out = running.gather_stdout();
+    running.end(out).code(0).says(&["not read in time"]);
+    assert_eq!(count(&place.json("books.json")["sinks"]["b"], "unaccounted"), 0);
+}
+
 #[test]
 fn the_tuner_hears_the_melody() {
     let (_place, output, books) = run("tuner");

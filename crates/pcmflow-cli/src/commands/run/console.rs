@@ -1,8 +1,7 @@
-//! The console: lines from standard input, answers, and what is told without being asked.
+//! The console's lines, from standard input.
 
-use pcmflow::engine::console::{CommandError, LINE_BYTES_MAX, answer};
-use pcmflow::engine::session::Session;
-use std::io::{BufRead, Read, Write};
+use pcmflow::engine::console::{CommandError, LINE_BYTES_MAX};
+use std::io::{BufRead, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use std::time::Duration;
 pub(super) const LINES_WAITING: usize = 64;
 
 /// A line, or why it is none.
-type Line = Result<Vec<u8>, CommandError>;
+pub(super) type Line = Result<Vec<u8>, CommandError>;
 
 /// Lines of standard input, read by a thread of their own, which is left behind when the flow is over.
 pub(super) struct Lines {
@@ -67,44 +66,5 @@ fn forward(lines: &SyncSender<Line>) {
         if lines.send(line).is_err() {
             return;
         }
-    }
-}
-
-/// Where answers and what is told go.
-pub(super) struct Voice {
-    pub(super) json: bool,
-    /// A node writes to standard output.
-    pub(super) to_error: bool,
-}
-
-impl Voice {
-    pub(super) fn answer(&mut self, line: Line, session: &mut Session) {
-        let answer = match line {
-            Ok(line) if line.trim_ascii().is_empty() => return,
-            Ok(line) => answer(line, session),
-            Err(error) => pcmflow::engine::console::Answer::refused(error.to_string()),
-        };
-        match self.json {
-            true => self.say(&(answer.to_json() + "\n")),
-            false => self.say(&answer.to_string()),
-        }
-    }
-
-    pub(super) fn tell(&mut self, line: &str) {
-        match self.json {
-            true => self.say(&format!("{}\n", serde_json::json!({ "told": line }))),
-            false => self.say(&format!("{line}\n")),
-        }
-    }
-
-    fn say(&mut self, text: &str) {
-        // A reader that went away misses nothing but this.
-        let _ = match self.to_error {
-            true => std::io::stderr().lock().write_all(text.as_bytes()),
-            false => {
-                let mut output = std::io::stdout().lock();
-                output.write_all(text.as_bytes()).and_then(|()| output.flush())
-            }
-        };
     }
 }

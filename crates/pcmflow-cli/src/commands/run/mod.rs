@@ -4,6 +4,7 @@ mod books;
 mod console;
 mod scheduling;
 mod shortage;
+mod voice;
 
 use super::config::named;
 use super::graph::Written;
@@ -13,7 +14,7 @@ use crate::flow_summary::{FlowSummary, SinkBooks};
 use crate::summary::SummaryFile;
 use crate::waiting::{Patience, interruptible, opened};
 use books::Books;
-use console::{LINES_WAITING, Lines, Voice};
+use console::{LINES_WAITING, Lines};
 use indicatif::ProgressBar;
 use pcmflow::core::format::Frames;
 use pcmflow::core::pool::{BufferRecyclingPool, PoolMetrics};
@@ -30,6 +31,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
+use voice::Voice;
 
 /// So long an input may take to end whose source failed.
 const INPUTS_END: Duration = Duration::from_secs(5);
@@ -161,10 +163,8 @@ impl Running {
     /// Looks after the flow until it is over: answers lines, tells what is to be told, shows progress.
     fn attend(&mut self, args: &RunArgs, written: &Written, stop: &Stop) {
         let mut lines = args.console.then(Lines::read);
-        let mut voice = Voice {
-            json: args.json,
-            to_error: written.file.nodes.iter().any(|node| node.writes_standard_output(&written.folder)),
-        };
+        let to_error = written.file.nodes.iter().any(|node| node.writes_standard_output(&written.folder));
+        let mut voice = Voice::new(args.json, to_error);
         if let (true, true, Some(critical)) = (args.console, args.json, &self.critical) {
             voice.tell(&format!("critical: {critical}"));
         }
@@ -213,6 +213,9 @@ impl Running {
         self.session.look();
         self.session.tell().iter().for_each(|line| voice.tell(line));
         bar.finish_and_clear();
+        if voice.finish(|| stop.is_asked()) > 0 {
+            tell!("pcmflow: some of what the console said was not read in time, and is left out");
+        }
     }
 
     fn status(&self) -> FlowStatus {

@@ -86,7 +86,7 @@ impl Inlet {
             past: EdgeSnapshot::default(),
             adapter: Adapter::default(),
             ready: VecDeque::with_capacity(8),
-            unpassed: VecDeque::new(),
+            unpassed: VecDeque::with_capacity(8),
             taken: Timeline::default(),
             cut: None,
             begun: false,

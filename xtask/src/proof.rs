@@ -3,7 +3,7 @@
 use crate::llvm::Compiler;
 use crate::options::Options;
 use crate::steps::{Steps, cargo, cargo_nightly, root, run};
-use crate::{Failure, Outcome, coverage, interleavings, postings, setup};
+use crate::{Failure, Outcome, coverage, interleavings, postings, setup, web};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     ("tsan", thread_sanitizer),
     ("rtsan", real_time_sanitizer),
     ("peers", peers),
+    ("web", |steps, _| web::pages::check(steps)),
 ];
 
 /// How long things may take.

@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::steps::{Steps, cargo, root};
-use crate::{Failure, Outcome, setup, tidy, web};
+use crate::{Failure, Outcome, setup, tidy};
 
 pub(crate) fn chore(arguments: &[String]) -> Outcome {
     Options::new(arguments).done()?;
@@ -32,7 +32,6 @@ pub(crate) fn chore(arguments: &[String]) -> Outcome {
         "documentation",
         cargo(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"),
     );
-    web::pages::check(&mut steps);
     steps.finish()
 }
 

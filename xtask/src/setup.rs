@@ -1,10 +1,10 @@
 //! Checks that what the tiers need is there, gets what can be got without asking, and prints the one command for
 //! the rest.
 //!
-//! The quick tier needs stable Rust with rustfmt and clippy, a C linker, and what the browser's part is built and tested with: a
-//! compiler that builds the standard library for wasm with threads, Node.js with npm, and Chromium. The deep tier also needs
+//! The quick tier needs stable Rust with rustfmt and clippy, and a C linker; nothing else. The deep tier also needs
 //! a nightly toolchain (sanitizers, fuzzing), cargo-fuzz with a C++ compiler, and LLVM's coverage tools of the
-//! compiler's own LLVM version. The benches need GStreamer's tools, beside which the engine is measured.
+//! compiler's own LLVM version; and what the browser's part is built and tested with: a compiler that builds the standard library for wasm
+//! with threads, Node.js with npm, and Chromium. The benches need GStreamer's tools, beside which the engine is measured.
 
 use crate::llvm;
 use crate::options::Options;
@@ -155,14 +155,14 @@ pub(crate) fn web() -> Result<(), Failure> {
 
 /// What the quick tier needs.
 pub(crate) fn quick() -> Result<(), Failure> {
-    provide(QUICK)?;
-    web()?;
-    provide(BROWSERS)
+    provide(QUICK)
 }
 
 /// What the deep tier needs beyond that.
 pub(crate) fn deep() -> Result<(), Failure> {
-    provide(DEEP)
+    provide(DEEP)?;
+    web()?;
+    provide(BROWSERS)
 }
 
 /// Checks every need, tries to get the missing ones, and fails naming those that stay missing.

@@ -225,7 +225,17 @@ const POSTINGS: &[Posting] = &[
     engine(
         "frames that a node held that failed or was removed",
         "crates/pcmflow-engine/src/flow/drain.rs",
-        "lose_between(&mut self.given, &mut self.outlets, held, taken, cause);",
+        "lose_between(given, outlets, held, taken, cause);",
+    ),
+    engine(
+        "frames that a node held before a gap, and failed",
+        "crates/pcmflow-engine/src/flow/drain.rs",
+        "lose_between(given, outlets, held, known.position, cause);",
+    ),
+    engine(
+        "gaps that a node that failed had not passed",
+        "crates/pcmflow-engine/src/flow/drain.rs",
+        "lose_between(given, outlets, known.position, known.end(), known.cause);",
     ),
     engine(
         "frames that were thrown out for a node that is gone",

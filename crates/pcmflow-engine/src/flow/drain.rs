@@ -26,10 +26,10 @@ impl NodeTask {
             // What it held, or had in hand.
             let (given, outlets) = (&mut self.given, &mut self.outlets);
             if single && let Some(taken) = inlet.position() {
-                for gap in inlet.unpassed() {
+                for known in inlet.unpassed() {
                     let held = given.position();
-                    lose_between(given, outlets, held, gap.position, cause);
-                    lose_between(given, outlets, gap.position, gap.end(), gap.cause);
+                    lose_between(given, outlets, held, known.position, cause);
+                    lose_between(given, outlets, known.position, known.end(), known.cause);
                 }
                 let held = given.position();
                 lose_between(given, outlets, held, taken, cause);

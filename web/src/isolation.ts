@@ -4,15 +4,13 @@
  * Some hosts serve files and nothing else. There a page asks once, is loaded anew by its own service worker, and is isolated then.
  */
 
-/** Where the service worker lies, and who loads the page anew. */
+/** Where the service worker lies. */
 export interface IsolationOptions {
   /**
    * The address of the package's `isolation-worker.js`. It is to lie beside the page or above it, as a service worker reaches
    * no higher than its own folder.
    */
   readonly workerUrl: string | URL;
-  /** Loads the page anew; `location.reload()` unless told otherwise. */
-  readonly reload?: () => void;
 }
 
 /** Whether the page is isolated, and why not. */
@@ -48,7 +46,7 @@ export async function isolate(options: IsolationOptions): Promise<Isolation> {
     return refused(`the service worker ${String(options.workerUrl)} could not be registered: ${String(error)}`);
   }
   sessionStorage.setItem(TRIED, '');
-  (options.reload ?? (() => location.reload()))();
+  location.reload();
   return { state: 'reloading', reason: 'the page is loaded anew, by its service worker' };
 }
 

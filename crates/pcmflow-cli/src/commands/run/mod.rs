@@ -213,7 +213,7 @@ impl Running {
         self.session.look();
         self.session.tell().iter().for_each(|line| voice.tell(line));
         bar.finish_and_clear();
-        if voice.finish(|| stop.is_asked()) > 0 {
+        if !voice.finish(|| stop.is_asked()) {
             tell!("pcmflow: some of what the console said was not read in time, and is left out");
         }
     }

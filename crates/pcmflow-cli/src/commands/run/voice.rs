@@ -22,8 +22,8 @@ pub(super) struct Voice {
     texts: SyncSender<String>,
     writer: Option<JoinHandle<()>>,
     written: Arc<AtomicU64>,
-    /// What found no place among what waits.
-    unsaid: u64,
+    /// Something found no place among what waits.
+    cut_short: bool,
 }
 
 impl Voice {
@@ -35,7 +35,7 @@ impl Voice {
         let writer = std::thread::Builder::new().name("pcmflow voice".into());
         // Without a thread nothing is said, as where nobody reads.
         let writer = writer.spawn(move || write(&waiting, &count, to_error)).ok();
-        Self { json, texts, writer, written, unsaid: 0 }
+        Self { json, texts, writer, written, cut_short: false }
     }
 
     pub(super) fn answer(&mut self, line: Line, session: &mut Session) {
@@ -58,16 +58,14 @@ impl Voice {
     }
 
     fn say(&mut self, text: String) {
-        if let Err(TrySendError::Full(_)) = self.texts.try_send(text) {
-            self.unsaid += 1;
-        }
+        self.cut_short |= matches!(self.texts.try_send(text), Err(TrySendError::Full(_)));
     }
 
-    /// Waits until all of it is read; where nobody reads, or `stop` says so, not for long. Returns how much nobody heard.
-    pub(super) fn finish(self, stop: impl Fn() -> bool) -> u64 {
-        let Self { texts, writer, written, unsaid, .. } = self;
+    /// Waits until all of it is read; where nobody reads, or `stop` says so, not for long. Returns whether it was.
+    pub(super) fn finish(self, stop: impl Fn() -> bool) -> bool {
+        let Self { texts, writer, written, cut_short, .. } = self;
         drop(texts);
-        let Some(writer) = writer else { return unsaid };
+        let Some(writer) = writer else { return !cut_short };
         let (mut seen, mut since) = (written.load(Ordering::Relaxed), Instant::now());
         while !writer.is_finished() {
             // Relaxed: a number alone.
@@ -76,11 +74,11 @@ impl Voice {
                 (seen, since) = (now, Instant::now());
             }
             if since.elapsed() > if stop() { PATIENCE / 10 } else { PATIENCE } {
-                return unsaid.max(1);
+                return false;
             }
             sleep(Duration::from_millis(1));
         }
-        unsaid
+        !cut_short
     }
 }
 

@@ -31,20 +31,6 @@ fn a_sink_that_panics_is_reported_and_its_siblings_go_on() {
     assert_eq!((given.delivered().0, given.lost()[LossCause::DeadModule].0), (4_800, 43_200));
 }
 
-/// Gives more at once than a link that drops can hold, and losses of its own.
-struct Bursts;
-
-impl Inflow for Bursts {
-    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
-        for _ in 0..8 {
-            let at = out.position().0;
-            out.chunk(chunk(out.pool(), format(48_000, 1), at, 48, 0).unwrap());
-        }
-        out.gap(Gap { position: out.position(), frames: Frames(10), cause: LossCause::Device });
-        Ok(if out.position().0 > 2_000 { Inflowed::End } else { Inflowed::More })
-    }
-}
-
 /// Wherever a node fails: what was lost before it, by others, is lost by their cause yet.
 #[test]
 fn a_gap_that_a_failing_node_has_not_passed_keeps_its_cause() {
@@ -80,7 +66,9 @@ fn a_gap_that_a_failing_node_has_not_passed_keeps_its_cause() {
     }
     for (fails_at, in_gap) in (0..2_300).step_by(37).flat_map(|at| [(at, false), (at, true)]) {
         let mut bench = Bench::new();
-        bench.flow.add_source("source", Shape::new(format(48_000, 1)), false, Box::new(Bursts)).unwrap();
+        // More at once than a link that drops can hold, and losses of its own.
+        let bursts = Bursts { lost_between: 10, until: 2_000 };
+        bench.flow.add_source("source", Shape::new(format(48_000, 1)), false, Box::new(bursts)).unwrap();
         let node = Holds { held: Vec::new(), gaps: Vec::new(), fails_at, in_gap };
         // Blocks that chunks don't fill: before a gap comes what there is of one.
         let wants = Shape::new(format(48_000, 1)).in_blocks(Frames(100));

@@ -153,23 +153,11 @@ fn what_was_sent_to_a_task_that_never_heard_of_the_link_is_lost_with_a_cause() {
     assert!(taken.lost()[LossCause::Removed] >= Frames(4 * 48), "{taken:?}");
 }
 
-/// Gives eight chunks at once, whether there is room or not.
-struct Bursts;
-
-impl Inflow for Bursts {
-    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
-        for _ in 0..8 {
-            let at = out.position().0;
-            out.chunk(chunk(out.pool(), format(48_000, 1), at, 48, 0).unwrap());
-        }
-        Ok(Inflowed::More)
-    }
-}
-
 #[test]
 fn what_a_dropped_task_could_not_send_any_more_is_told_to_who_is_behind_it() {
     // Here it is what sends that goes, with all that waits for room.
-    let (mut bench, mut other) = split(Strategy::Block, Box::new(Bursts));
+    let (mut bench, mut other) =
+        split(Strategy::Block, Box::new(Bursts { lost_between: 0, until: u64::MAX }));
     let seen = bench.witness("sink", None, 1.0);
     bench.connect("middle", "sink", Strategy::Block);
     bench.flow.start().unwrap();

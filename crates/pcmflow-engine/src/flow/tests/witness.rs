@@ -61,6 +61,25 @@ impl Numbers {
     }
 }
 
+/// Gives eight chunks at once, whether there is room or not, and tells of so many frames lost by its device behind them.
+pub(super) struct Bursts {
+    pub(super) lost_between: u64,
+    pub(super) until: u64,
+}
+
+impl Inflow for Bursts {
+    fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
+        for _ in 0..8 {
+            let at = out.position().0;
+            out.chunk(chunk(out.pool(), format(48_000, 1), at, 48, 0).unwrap());
+        }
+        // Of no frames it is none.
+        let (position, frames) = (out.position(), Frames(self.lost_between));
+        out.gap(Gap { position, frames, cause: LossCause::Device });
+        Ok(if out.position().0 > self.until { Inflowed::End } else { Inflowed::More })
+    }
+}
+
 impl Inflow for Numbers {
     fn poll(&mut self, out: &mut Out<'_>) -> Result<Inflowed, NodeError> {
         let at = out.position().0;
